@@ -1,0 +1,70 @@
+"""Reverse-mode automatic differentiation for people who think in NumPy.
+
+Make a Tensor, write NumPy, call ``backward()``::
+
+    >>> import numpy as np, autotensor as at
+    >>> x = at.tensor([0.0, 1.0, 2.0], requires_grad=True)
+    >>> loss = np.sum(np.sin(x) * x)
+    >>> loss.backward()
+    >>> x.grad
+    tensor([0.        , 1.38177329, 0.07700375])
+
+There is no second namespace: ``at.exp`` is `numpy.exp`, which works on Tensors as on arrays.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as _np
+
+from autotensor import nn as nn
+from autotensor import optim as optim
+from autotensor.array import Tensor as Tensor
+try:  # TEMPORARY until checking exists
+    from autotensor.checking import GradcheckError as GradcheckError
+    from autotensor.checking import GradcheckReport as GradcheckReport
+    from autotensor.checking import gradcheck as gradcheck
+except ImportError:
+    pass
+from autotensor.creation import arange as arange
+from autotensor.creation import array as array
+from autotensor.creation import asarray as asarray
+from autotensor.creation import empty as empty
+from autotensor.creation import empty_like as empty_like
+from autotensor.creation import eye as eye
+from autotensor.creation import full as full
+from autotensor.creation import full_like as full_like
+from autotensor.creation import linspace as linspace
+from autotensor.creation import ones as ones
+from autotensor.creation import ones_like as ones_like
+from autotensor.creation import tensor as tensor
+from autotensor.creation import zeros as zeros
+from autotensor.creation import zeros_like as zeros_like
+try:  # TEMPORARY until drawing exists
+    from autotensor.drawing import Graph as Graph
+    from autotensor.drawing import graph as graph
+except ImportError:
+    pass
+from autotensor.engine.modes import enable_grad as enable_grad
+from autotensor.engine.modes import no_grad as no_grad
+from autotensor.engine.primitive import TABLE as _TABLE
+from autotensor.engine.primitive import custom_op as custom_op
+from autotensor.transforms import backward as backward
+from autotensor.transforms import grad as grad
+from autotensor.transforms import jvp as jvp
+from autotensor.transforms import value_and_grad as value_and_grad
+from autotensor.transforms import vjp as vjp
+
+__version__ = "0.1.0"
+
+_numpy_names = {
+    name: function
+    for name, function in vars(_np).items()
+    if not name.startswith("_") and callable(function) and function in _TABLE
+}
+_own_names = {name for name in globals() if not name.startswith("_")} - {"TYPE_CHECKING", "Any"}
+globals().update({name: f for name, f in _numpy_names.items() if name not in _own_names})
+__all__ = sorted(_own_names | set(_numpy_names))  # noqa: PLE0605 - the table completes it
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...

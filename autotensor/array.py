@@ -1,0 +1,372 @@
+"""`Tensor`: an array and the node that made it.
+
+This is the tensor as data: its value, its place in the graph, its gradient, its text. What NumPy
+does with it (operators, methods, protocols) is attached by `autotensor.operators`.
+"""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeVar, final
+
+import numpy as np
+
+from autotensor import errors
+from autotensor.engine.graph import Leaf, Node
+from autotensor.engine.modes import recording
+
+__all__ = ["Handle", "Tensor", "attach", "sum_gradients"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+@final
+class Tensor:
+    """An array with a gradient. Made by `autotensor.tensor` and by every op on a Tensor.
+
+    All of NumPy's functions, operators and methods that have a rule work on it; see
+    ``help(autotensor)``. A Tensor owns its memory: nothing outside can change its value.
+
+    Examples
+    --------
+    >>> import autotensor as at, numpy as np
+    >>> x = at.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> y = np.sum(x**2)
+    >>> y.backward()
+    >>> x.grad
+    tensor([2., 4., 6.])
+    """
+
+    __slots__ = ("__weakref__", "_data", "_node", "_shared")
+
+    _data: Any
+    _node: Node | Leaf | None
+    _shared: object | None
+
+    def __init__(self, data: Any, node: Node | Leaf | None) -> None:
+        self._data = data
+        self._node = node
+        self._shared = None
+
+    # -- the array -------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._data.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._data.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        return self._data.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        return self._data.size  # type: ignore[no-any-return]
+
+    @property
+    def itemsize(self) -> int:
+        return self._data.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        return self._data.nbytes  # type: ignore[no-any-return]
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """The value as a read-only array: a snapshot that later writes to the tensor do not change."""
+        data = self._data
+        if not isinstance(data, np.ndarray):
+            data = np.asarray(data)
+        return np.asarray(memoryview(data).toreadonly())
+
+    def item(self, *args: Any) -> Any:
+        """One entry as a Python number; see `numpy.ndarray.item`."""
+        return self._data.item(*args)
+
+    def tolist(self) -> Any:
+        """The value as nested lists of Python numbers."""
+        return self._data.tolist()
+
+    def detach(self) -> Tensor:
+        """A constant with the same value, outside the graph."""
+        return Tensor(self._data, None)
+
+    # -- the graph -------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        node = self._node
+        return node is not None and node.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if isinstance(self._node, Node):
+            if value:
+                return
+            raise errors.requires_grad_of_result()
+        if value and self.dtype.kind not in "fc":
+            raise errors.no_dtype_for_grad(self.dtype)
+        if self._node is not None or value:
+            self._leaf().requires_grad = bool(value)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded op made this tensor."""
+        return not isinstance(self._node, Node)
+
+    @property
+    def name(self) -> str | None:
+        """What errors and pictures call this tensor."""
+        node = self._node
+        if isinstance(node, Leaf):
+            return node.name
+        return node.notes.get("name") if node is not None and node.notes else None
+
+    @name.setter
+    def name(self, value: str | None) -> None:
+        if isinstance(self._node, Node):
+            _notes(self._node)["name"] = value
+        else:
+            self._leaf().name = value
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` calls have added up, or None.
+
+        Only leaves have one, and tensors on which `retain_grad` was called.
+        """
+        node = self._node
+        if isinstance(node, Leaf):
+            return node.grad  # type: ignore[no-any-return]
+        if node is None:
+            return None
+        if node.notes is None or "grad" not in node.notes:
+            warnings.warn(errors.non_leaf_grad(self.name), UserWarning, stacklevel=2)
+            _notes(node).setdefault("grad", None)
+        return node.notes["grad"]  # type: ignore[index,no-any-return]
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                value = Tensor(np.array(value, dtype=self.dtype)[()], None)
+            if value.shape != self.shape:
+                raise errors.seed_shape(value.shape, self.shape, "gradient")
+        if isinstance(self._node, Node):
+            _notes(self._node)["grad"] = value
+        else:
+            self._leaf().grad = value
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this tensor in ``.grad``, though it is not a leaf."""
+        node = self._node
+        if not isinstance(node, Node) or (node.notes and "retain" in node.notes):
+            return
+        notes = _notes(node)
+        notes["retain"], notes["grad"] = True, None
+
+        def deposit(g: Any) -> Any:
+            notes["grad"] = sum_gradients(notes["grad"], g)
+            return g
+
+        _add_hook(node, deposit)
+
+    def register_hook(self, function: Callable[[Tensor], Tensor | None]) -> Handle:
+        """Call `function` with this tensor's gradient in every backward pass.
+
+        The gradient is a Tensor; what the function returns, unless None, takes its place.
+
+        Returns
+        -------
+        Handle
+            Its ``remove()`` takes the hook away.
+
+        Raises
+        ------
+        NoGradientError
+            If this tensor does not require grad.
+
+        Examples
+        --------
+        >>> import autotensor as at
+        >>> x = at.tensor([1.0, 2.0], requires_grad=True)
+        >>> handle = x.register_hook(lambda g: 10 * g)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        tensor([20., 40.])
+        """
+        node = self._node
+        if node is None or not node.requires_grad:
+            raise errors.NoGradientError("register_hook() needs a tensor that requires grad.")
+        shape, dtype = node.shape, node.dtype
+
+        def hook(g: Any) -> Any:
+            given = g if isinstance(g, Tensor) else Tensor(g, None)
+            result = function(given)
+            if result is None:
+                return g
+            if not isinstance(result, Tensor):
+                result = Tensor(np.asarray(result), None)
+            if result.shape != shape:
+                raise errors.seed_shape(result.shape, shape, "hook's gradient")
+            if result.dtype != dtype:
+                result = result.astype(dtype)
+            return result if given is g else result._data
+
+        return _add_hook(node, hook)
+
+    def _leaf(self) -> Leaf:
+        """This tensor's leaf, made when it is first needed; for tensors no recorded op made."""
+        if self._node is None:
+            self._node = Leaf(self._data.shape, self._data.dtype)
+        return self._node  # type: ignore[return-value]
+
+    # -- leaving the graph -----------------------------------------------------------------------
+
+    def _leave(self, way: str, instead: str) -> Any:
+        """The array, for a way out of the graph that a gradient does not survive."""
+        if self.requires_grad and recording.get():
+            raise errors.lost_gradient(way, self.shape, self.name, instead)
+        return self._data
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        self._leave("converting to an ndarray", "np.stack for several tensors, x.numpy() for values")
+        data = self.numpy()
+        if copy or (dtype is not None and data.dtype != dtype):
+            return np.array(data, dtype=dtype)
+        return data
+
+    def __float__(self) -> float:
+        return float(self._leave("float()", "x.item() for the value, np functions to go on"))
+
+    def __int__(self) -> int:
+        return int(self._leave("int()", "x.item() for the value, np functions to go on"))
+
+    def __complex__(self) -> complex:
+        return complex(self._leave("complex()", "x.item() for the value, np functions to go on"))
+
+    def __index__(self) -> int:
+        return operator.index(self._data)
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __reduce__(self) -> Any:
+        if isinstance(self._node, Node):
+            raise errors.not_a_leaf(self.shape, self.name)
+        return _rebuild, (np.asarray(self._data), self.requires_grad, self.name)
+
+    # -- text ------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        data = np.asarray(self._data)
+        text = np.array2string(data, separator=", ", prefix="tensor(")
+        facts = [text if data.size else f"[], shape={data.shape}"]
+        if data.dtype not in (np.float64, np.bool_, np.int64):
+            facts.append(f"dtype={data.dtype}")
+        if self.name:
+            facts.append(f"name={self.name!r}")
+        if isinstance(self._node, Node):
+            facts.append(f"op={self._node.op.name}")
+        elif self.requires_grad:
+            facts.append("requires_grad=True")
+        return f"tensor({', '.join(facts)})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data[()] if self.ndim == 0 else self._data, spec) if spec else str(self)
+
+    # -- the sequence ----------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(len(self._data)))
+
+    def __contains__(self, value: Any) -> bool:
+        return unwrap(value) in self._data
+
+    # -- attached by autotensor.operators and autotensor.transforms ------------------------------
+
+    __hash__ = object.__hash__
+
+    if TYPE_CHECKING:
+        T: Tensor
+        mT: Tensor
+        real: Tensor
+        imag: Tensor
+
+        def __getattr__(self, name: str) -> Callable[..., Any]: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+
+
+def attach(name: str, value: Any) -> None:
+    """Make `value` an attribute of Tensor; for the layers above that complete it."""
+    setattr(Tensor, name, value)
+
+
+class Handle:
+    """Removes the hook that `Tensor.register_hook` set."""
+
+    __slots__ = ("_hooks", "_key")
+    _keys = count()
+
+    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
+        self._hooks = hooks
+        self._key = next(self._keys)
+        hooks[self._key] = hook
+
+    def remove(self) -> None:
+        """Take the hook away; a second call does nothing."""
+        self._hooks.pop(self._key, None)
+
+
+def _notes(node: Node | Leaf) -> dict[str, Any]:
+    if node.notes is None:
+        node.notes = {}
+    return node.notes
+
+
+def _add_hook(node: Node | Leaf, hook: Callable[[Any], Any]) -> Handle:
+    return Handle(_notes(node).setdefault("hooks", {}), hook)
+
+
+def sum_gradients(old: Tensor | None, g: Any) -> Tensor:
+    """A new Tensor: the gradient `old` plus `g`."""
+    if old is None:
+        return g if isinstance(g, Tensor) else Tensor(g[()] if g.shape == () else g, None)
+    total = old + g
+    return total if isinstance(g, Tensor) else total.detach()
+
+
+def _rebuild(data: Any, requires_grad: bool, name: str | None) -> Tensor:
+    tensor = Tensor(data[()], None)
+    if requires_grad or name is not None:
+        leaf = tensor._leaf()
+        leaf.requires_grad, leaf.name = requires_grad, name
+    return tensor

@@ -1,0 +1,353 @@
+"""The checks, cheap and structural ones first, because their messages are the clearest.
+
+A check looks at a `Run` and returns None if all is well, or a `Finding`. To add one, write the
+function and put it into `CHECKS` at its place.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from autotensor import errors
+from autotensor.checking.layout import Array
+from autotensor.checking.numerical import Estimate, Flat, Reference, random_direction
+from autotensor.checking.problem import Problem
+from autotensor.checking.report import Finding
+from autotensor.checking.verdict import Comparison, compare, diagnose, evidence
+
+__all__ = ["CHECKS", "Check", "Run", "execute"]
+
+_WHOLE = 3000  # Jacobians with at most so many entries are checked entry by entry
+_SAMPLES = 48  # otherwise, so many coordinates of each input
+_DIRECTIONS = 2
+
+
+class Run:
+    """One function at one point and one order: what the checks share, each computed on first use.
+
+    Parameters
+    ----------
+    problem
+        What is checked.
+    order
+        How many orders of derivative to check, this one included.
+    rtol, atol
+        Tolerances; None for what the precision of the problem allows.
+    seed
+        For all random choices.
+    """
+
+    def __init__(
+        self, problem: Problem, order: int, rtol: float | None, atol: float | None, seed: int
+    ) -> None:
+        self.problem = problem
+        self.order = order
+        self.seed = seed
+        self.rng = np.random.default_rng(seed)
+        self.low_precision = problem.eps > np.finfo(float).eps
+        self.rtol = rtol if rtol is not None else max(1e-6, 20 * problem.eps * self.low_precision)
+        self.atol = atol or 0.0
+        self.given = (rtol, atol)
+        self.evaluations = 0
+        self.kinks = False
+
+    @cached_property
+    def cotangents(self) -> Array:
+        """Two random signed cotangents as rows: one even, one that makes all outputs count alike."""
+        size = np.abs(self.problem.value)
+        usable = size[size > 0]
+        typical = np.median(usable) if usable.size else 1.0
+        units = np.stack([np.ones_like(size), 1 / np.where(size > 0, size, typical)])
+        wide = units * self.rng.choice([-1.0, 1.0], units.shape) * self.rng.uniform(0.5, 1.5, units.shape)
+        return self._representable(wide)
+
+    def _representable(self, cotangents: Array) -> Array:
+        """Round to what the outputs' own dtypes can hold, so that both sides use the same values."""
+        outputs = self.problem.outputs
+        return np.stack([outputs.pack(outputs.unpack(g, own_dtypes=True)) for g in cotangents])
+
+    @cached_property
+    def pullback(self) -> Callable[[Array], Array]:
+        return self.problem.pullback()
+
+    @cached_property
+    def first(self) -> Array | Exception:
+        """The gradient for the first cotangent, or what was raised on the way to it."""
+        try:
+            return self.pullback(self.cotangents[0])
+        except Exception as error:  # whatever a rule raises is a finding
+            return error
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The numerical reference, in float64 if the function accepts it, else in its own dtype."""
+        problem = self.problem
+        flat = Flat(problem.evaluate, problem.arrays)
+        try:
+            return Reference(flat, self.seed)
+        except Exception:
+            if not self.low_precision:
+                raise
+        own = np.result_type(*(a.real.dtype for a in problem.arrays))
+        return Reference(Flat(problem.evaluate, problem.arrays, own), self.seed)
+
+    def rounding(self, cotangents: Sequence[Array], gradients: Array) -> Array | float:
+        """How far rounding may move the gradients: measured by moving x by its last digit.
+
+        In float64 nobody sees it, so it is measured for lower precision only.
+        """
+        if not self.low_precision:
+            return 0.0
+        moved = np.zeros_like(gradients)
+        for _ in range(2):
+            arrays = [_jittered(a, self.rng) for a in self.problem.arrays]
+            pullback = self.problem.pullback(arrays)
+            again = np.stack([pullback(g) for g in cotangents], axis=1)
+            moved = np.fmax(moved, np.abs(again - gradients))
+        return 4 * moved
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check and the id it goes by; `essential` if nothing after it makes sense without it."""
+
+    id: str
+    run: Callable[[Run], Finding | None]
+    essential: bool = False
+
+
+def finite_value(run: Run) -> Finding | None:
+    """G01: f(x) is finite."""
+    bad = np.flatnonzero(~np.isfinite(run.problem.value))
+    if not bad.size:
+        return None
+    where = run.problem.outputs.label(int(bad[0]))
+    return Finding(
+        "inconclusive",
+        f"f(x) is not finite: {where} is {run.problem.value[bad[0]]}",
+        (f"{bad.size:,} of {run.problem.outputs.size:,} outputs; check at a point inside the domain",),
+    )
+
+
+def every_gradient(run: Run) -> Finding | None:
+    """G04: there is a gradient for every input."""
+    error = run.first
+    if not isinstance(error, Exception) or isinstance(error, errors.ShapeError):
+        return None
+    return Finding("fail", "no gradient for every input", _told(error))
+
+
+def gradient_shapes(run: Run) -> Finding | None:
+    """G05: every gradient has the shape of its input."""
+    if isinstance(run.first, Exception):
+        return Finding("fail", "gradient of the wrong shape", _told(run.first))
+    return None
+
+
+def finite_gradient(run: Run) -> Finding | None:
+    """G07: no gradient is NaN where f is finite. (Infinite ones may be right: G15 decides.)"""
+    assert isinstance(run.first, np.ndarray)
+    bad = np.flatnonzero(np.isnan(run.first))
+    if not bad.size:
+        return None
+    x = run.reference.x[bad[0]]
+    where = run.problem.inputs.label(int(bad[0]))
+    return Finding(
+        "fail",
+        f"the gradient is NaN where f is finite: at {where} = {x:.12g}",
+        (f"{bad.size:,} of {run.problem.inputs.size:,} entries",),
+    )
+
+
+def linear_in_g(run: Run) -> Finding | None:
+    """G11: rule(-2.5 g + h) = -2.5 rule(g) + rule(h), and rule(0) = 0."""
+    assert isinstance(run.first, np.ndarray)
+    g = run.cotangents[0]
+    h, mixed = run._representable(np.stack([run.cotangents[0][::-1], g]))
+    (mixed,) = run._representable(np.stack([-2.5 * g + h]))
+    of_g, of_h, of_mixed = run.first, run.pullback(h), run.pullback(mixed)
+    of_zero = run.pullback(np.zeros_like(g))
+    terms = 2.5 * np.abs(of_g) + np.abs(of_h)
+    known = np.isfinite(terms)
+    slack = run.rtol * terms + 1e3 * run.problem.eps * np.max(terms[known], initial=0.0)
+    with np.errstate(invalid="ignore"):
+        wanted = -2.5 * of_g + of_h
+    bad = np.flatnonzero(known & ~(np.abs(of_mixed - wanted) <= slack))
+    lines = []
+    if bad.size:
+        at = int(bad[np.argmax(np.abs(of_mixed - wanted)[bad])])
+        where = run.problem.inputs.label(at)
+        lines = [
+            f"rule(-2.5 g + h)             {of_mixed[at]:.12g}      at {where}",
+            f"-2.5 rule(g) + rule(h)       {wanted[at]:.12g}",
+        ]
+    zero = np.flatnonzero(known & (of_zero != 0))
+    if zero.size:
+        where = run.problem.inputs.label(int(zero[0]))
+        lines.append(f"rule(0) is {of_zero[zero[0]]:.12g} at {where}, not 0")
+    return Finding("fail", "the rule is not linear in g", tuple(lines)) if lines else None
+
+
+def every_entry(run: Run) -> Finding | None:
+    """G15: each entry of the Jacobian, or of some columns of it, contracted with cotangents."""
+    inputs, outputs = run.problem.inputs, run.problem.outputs
+    whole = inputs.size * outputs.size <= _WHOLE
+    if whole:
+        columns, cotangents, project = np.arange(inputs.size), np.eye(outputs.size), None
+    else:
+        columns, cotangents = _sampled(run), run.cotangents
+        project = cotangents
+    gradients = np.stack([run.pullback(g) for g in cotangents], axis=1)
+    slack = run.rounding(list(cotangents), gradients)
+    slack = slack if isinstance(slack, float) else slack[columns]
+    reference = run.reference.jacobian(columns, project)
+    telling = run.reference.telling(reference, columns, project)
+    found = compare(gradients[columns], reference, telling, slack + run.atol, run.rtol)
+    run.kinks = bool(np.any(reference.spread > 0))
+    if not found.wrong.any() and not found.unclear.any():
+        return None
+    i, k = found.worst
+    output = outputs.label(k) if whole else "<g, output>"
+    title = f"d {output} / d {inputs.label(int(columns[i]))}"
+    lines = list(evidence(found, (i, k)))
+    if found.wrong.any():
+        if whole:
+            lines += diagnose(found, inputs, outputs)
+        else:
+            lines.append(f"{found.wrong.sum():,} of the {found.wrong.size:,} entries drawn disagree")
+        return Finding("fail", f"wrong gradient        {title}", tuple(lines))
+    lines.append(_unclear(found))
+    return Finding("inconclusive", f"cannot tell           {title}", tuple(lines))
+
+
+def random_directions(run: Run) -> Finding | None:
+    """G14: all inputs at once along random signed directions, relative to |x|."""
+    if run.kinks:
+        return Finding("skipped", "at a kink the slope along a direction is not one of the rule's")
+    reference = run.reference
+    directions = np.stack(
+        [random_direction(reference.scale, run.rng) for _ in range(_DIRECTIONS)]
+    )
+    gradients = np.stack([run.pullback(g) for g in run.cotangents], axis=1)
+    slack = run.rounding(list(run.cotangents), gradients)
+    sizes = np.abs(directions) @ np.abs(gradients)
+    rounding = np.abs(directions) @ (slack + 1e3 * run.problem.eps * np.abs(gradients))
+    estimate = reference.along(directions, run.cotangents)
+    telling = 4 * estimate.error <= 1e-3 * sizes
+    found = compare(directions @ gradients, estimate, telling, rounding + run.atol, run.rtol)
+    smooth = estimate.spread == 0
+    wrong, unclear = found.wrong & smooth, found.unclear & smooth
+    found = Comparison(found.rule, estimate, wrong, unclear)
+    if not wrong.any() and not unclear.any():
+        return None
+    lines = evidence(found, found.worst)
+    title = "d <g, output> along a random direction"
+    if wrong.any():
+        return Finding("fail", f"wrong gradient        {title}", lines)
+    return Finding("inconclusive", f"cannot tell           {title}", (*lines, _unclear(found)))
+
+
+def forward_mode(run: Run) -> Finding | None:
+    """G21: ⟨v, jvp(u)⟩ = ⟨vjp(v), u⟩."""
+    problem = run.problem
+    inputs = problem.inputs
+    u = random_direction(run.reference.scale, run.rng)
+    u = inputs.pack(inputs.unpack(u, own_dtypes=True))
+    try:
+        tangent = problem.push(u)
+    except Exception as error:
+        if _is_ours(error):
+            return Finding("skipped", "no forward mode", _told(error))
+        return Finding("fail", "forward mode raised", _told(error))
+    for g in run.cotangents:
+        forward, backward = g * tangent, run.pullback(g) * u
+        size = np.sum(np.abs(forward)) + np.sum(np.abs(backward))
+        a, b = forward.sum(), backward.sum()
+        if np.isfinite(size) and abs(a - b) > run.rtol * size:
+            lines = (f"<v, jvp(u)>   {a:.12g}", f"<vjp(v), u>   {b:.12g}")
+            return Finding("fail", "forward and reverse mode disagree", lines)
+    return None
+
+
+def next_order(run: Run) -> Finding | None:
+    """G20: the same checks on the rule itself, as a function of the inputs and the cotangent."""
+    if run.order < 2:
+        return Finding("skipped", "order 1 only")
+    try:
+        problem = run.problem.derivative(run.cotangents[0])
+    except Exception as error:
+        return Finding("fail", "the gradient cannot be differentiated", _told(error))
+    above = Run(problem, run.order - 1, *run.given, run.seed)
+    findings, _, _ = execute(above)
+    run.evaluations += above.evaluations
+    for check, found in findings:
+        return Finding(found.verdict, f"order 2, {check}: {found.title}", found.lines)
+    return None
+
+
+CHECKS = (
+    Check("G01", finite_value, essential=True),
+    Check("G04", every_gradient),
+    Check("G05", gradient_shapes),
+    Check("G07", finite_gradient),
+    Check("G11", linear_in_g),
+    Check("G15", every_entry),
+    Check("G14", random_directions),
+    Check("G21", forward_mode),
+    Check("G20", next_order),
+)
+
+
+def execute(run: Run) -> tuple[list[tuple[str, Finding]], list[str], list[str]]:
+    """Run the checks up to the first that fails; return findings, ids passed, ids skipped."""
+    findings: list[tuple[str, Finding]] = []
+    passed: list[str] = []
+    skipped: list[str] = []
+    for check in CHECKS:
+        found = check.run(run)
+        if found is None:
+            passed.append(check.id)
+        elif found.verdict == "skipped":
+            skipped.append(check.id)
+        else:
+            findings.append((check.id, found))
+            if found.verdict == "fail" or check.essential:
+                break
+    if "reference" in vars(run):
+        run.evaluations += run.reference.flat.evaluations
+    return findings, passed, skipped
+
+
+def _sampled(run: Run) -> Array:
+    """Some coordinates of each input, at random."""
+    chosen = []
+    for span in run.problem.inputs.spans:
+        size = span.stop - span.start
+        chosen.append(span.start + run.rng.permutation(size)[:_SAMPLES])
+    return np.sort(np.concatenate(chosen))
+
+
+def _jittered(a: Array, rng: np.random.Generator) -> Array:
+    """Move each entry by about one unit in the last place."""
+    sign = rng.choice([-1.0, 1.0], a.shape)
+    return np.asarray(a * (1 + sign * np.finfo(a.dtype).eps)).astype(a.dtype)
+
+
+def _unclear(found: Comparison) -> str:
+    count = int(found.unclear.sum())
+    return f"{count:,} of {found.unclear.size:,} entries are too noisy or too singular to judge"
+
+
+def _told(error: Exception) -> tuple[str, ...]:
+    return tuple(f"{type(error).__name__}: {error}".splitlines())
+
+
+def _is_ours(error: BaseException | None) -> bool:
+    """Whether autotensor raised this, perhaps from within NumPy, which then hides it as a cause."""
+    while error is not None:
+        if isinstance(error, errors.AutotensorError):
+            return True
+        error = error.__cause__
+    return False

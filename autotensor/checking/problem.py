@@ -1,0 +1,120 @@
+"""What is checked: a function of Tensors at one point, with its gradients and its derivative."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autotensor.array import Tensor
+from autotensor.checking.layout import Array, Layout
+from autotensor.transforms import jvp, vjp
+
+__all__ = ["Problem"]
+
+# What is not finite is found by looking at it, and said in the report.
+_SILENT = functools.partial(np.errstate, all="ignore")
+
+
+class Problem:
+    """A function of some arrays, all of which are differentiated.
+
+    Parameters
+    ----------
+    name
+        What the report calls it.
+    function
+        Takes one Tensor per array, returns a Tensor or a tuple of them.
+    arrays
+        The point.
+    names
+        What the report calls the inputs.
+    output_names
+        What the report calls the outputs.
+
+    Attributes
+    ----------
+    inputs, outputs
+        The layouts of the inputs and of those outputs that are float or complex.
+    value
+        The value at the point, as one real vector.
+
+    Raises
+    ------
+    TypeError
+        If the function returns something that is no Tensor.
+    ValueError
+        If it returns nothing that could have a derivative.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        arrays: Sequence[Array],
+        names: Sequence[str],
+        output_names: Sequence[str] | None = None,
+    ) -> None:
+        self.name = name
+        self.function = function
+        self.arrays = [np.array(a) for a in arrays]
+        self.inputs = Layout(self.arrays, names)
+        with _SILENT():
+            values = self.evaluate(*self.arrays)
+        if not values:
+            raise ValueError(f"{name} returns no float or complex array: there is nothing to check")
+        if output_names is None:
+            output_names = ["output"] if len(values) == 1 else [f"output{i}" for i in range(len(values))]
+        self.outputs = Layout(values, output_names)
+        self.value = self.outputs.pack(values)
+
+    @property
+    def eps(self) -> float:
+        """Precision of the least precise array among inputs and outputs."""
+        return max(float(np.finfo(d).eps) for d in self.inputs.dtypes + self.outputs.dtypes)
+
+    def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
+        """Run the function on arrays."""
+        results = self._differentiable(*[Tensor(a if a.ndim else a[()], None) for a in arrays])
+        return tuple([r.numpy() if type(r) is Tensor else np.asarray(r) for r in results])
+
+    def pullback(self, arrays: Sequence[Array] | None = None) -> Callable[[Array], Array]:
+        """Give the map from a cotangent to the gradient, both as real vectors."""
+        with _SILENT():
+            _, pull = vjp(self._differentiable, *(self.arrays if arrays is None else arrays))
+
+        def gradient(g: Array) -> Array:
+            with _SILENT():
+                return self.inputs.pack(pull(*self.outputs.unpack(g, own_dtypes=True)))
+
+        return gradient
+
+    def push(self, u: Array) -> Array:
+        """Carry a tangent forward; both are real vectors."""
+        tangents = self.inputs.unpack(u, own_dtypes=True)
+        with _SILENT():
+            return self.outputs.pack(jvp(self._differentiable, self.arrays, tangents)[1])
+
+    def derivative(self, g: Array) -> "Problem":
+        """Give the problem one order up: the gradient as a function of the inputs and of g."""
+        count = len(self.arrays)
+
+        def gradient(*args: Any) -> Any:
+            return vjp(self._differentiable, *args[:count])[1](*args[count:])
+
+        return Problem(
+            self.name,
+            gradient,
+            self.arrays + self.outputs.unpack(g, own_dtypes=True),
+            self.inputs.names + [f"g_{name}" for name in self.outputs.names],
+            [f"grad_{name}" for name in self.inputs.names],
+        )
+
+    def _differentiable(self, *tensors: Any) -> tuple[Any, ...]:
+        """Run the function, always to a tuple, without outputs that cannot have a derivative."""
+        result = self.function(*tensors)
+        results = result if isinstance(result, (tuple, list)) else (result,)
+        try:
+            return tuple([r for r in results if r.dtype.kind in "fc"])
+        except AttributeError:
+            raise TypeError(f"{self.name} must return a Tensor or a tuple of Tensors") from None

@@ -1,0 +1,136 @@
+"""The verdict on derivatives from a rule, against the numerical reference; and what is wrong."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from autotensor.checking.layout import Array, Layout
+from autotensor.checking.numerical import Estimate
+
+__all__ = ["Comparison", "compare", "diagnose", "evidence"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Entries of a rule next to those of the reference; arrays of one shape.
+
+    Attributes
+    ----------
+    rule
+        What the rule gives.
+    reference
+        What the differences give.
+    wrong
+        Where the two disagree beyond doubt.
+    unclear
+        Where the reference is too uncertain to tell.
+    """
+
+    rule: Array
+    reference: Estimate
+    wrong: Array
+    unclear: Array
+
+    @property
+    def worst(self) -> tuple[int, ...]:
+        """The wrong entry with the largest difference, or else the least certain one."""
+        if self.wrong.any():
+            size = np.where(self.wrong, np.abs(self.rule - self.reference.value), -1.0)
+            size = np.where(np.isnan(size), np.inf, size)
+        else:
+            size = np.where(self.unclear, self.reference.error, -1.0)
+        return tuple(int(i) for i in np.unravel_index(np.argmax(size), size.shape))
+
+
+def compare(
+    rule: Array, reference: Estimate, telling: Array, tolerance: Array | float, rtol: float
+) -> Comparison:
+    """Compare entry by entry: wrong if |a - d| > rtol · max(|a|, |d|) + 4 e + tolerance.
+
+    Parameters
+    ----------
+    rule, reference
+        a, and d ± e, both with a row for each coordinate of the inputs.
+    telling
+        Where e is small enough to say something; what is not finite is wrong there only.
+    tolerance
+        What is granted beside: `atol`, and the rounding of the rule itself.
+    rtol
+        Relative tolerance.
+    """
+    a, d, e = rule, reference.value, reference.error
+    with np.errstate(invalid="ignore"):
+        granted = rtol * np.maximum(np.abs(a), np.abs(d)) + 4 * e + reference.spread + tolerance
+        beyond = np.abs(a - d) > granted
+    telling = np.asarray(telling | (4 * e <= 1e-2 * np.abs(a))) & (e < np.inf)
+    # At a vertical tangent the rule is infinite, and NaN in the outputs that g leaves out.
+    vertical = np.any(np.isinf(a) & (~telling | (reference.spread > 0)), axis=1, keepdims=True)
+    wrong = np.where(np.isfinite(a), beyond, telling & ~vertical)
+    return Comparison(a, reference, wrong, ~wrong & (~telling | ~np.isfinite(a)))
+
+
+def evidence(comparison: Comparison, at: tuple[int, ...]) -> tuple[str, str]:
+    """Write one entry as two lines: the rule, and the reference with its error and the ratio."""
+    a, d = comparison.rule[at], comparison.reference.value[at]
+    e, spread = comparison.reference.error[at], comparison.reference.spread[at]
+    numerical = f"numerical   {d:<18.12g} ± {e:.0e}" if e < np.inf else "numerical   unknown"
+    if spread:
+        numerical = f"numerical   between {d - spread:.12g} and {d + spread:.12g}"
+    elif np.isfinite(a) and e < abs(d):
+        numerical += f"      ratio {a / d:.6g}"
+    return f"rule        {a:.12g}", numerical
+
+
+def diagnose(comparison: Comparison, inputs: Layout, outputs: Layout) -> list[str]:
+    """Say which entries of a whole Jacobian, (inputs, outputs), are wrong, and how if it shows."""
+    a, d, wrong = comparison.rule, comparison.reference.value, comparison.wrong
+    rest = ~wrong & ~comparison.unclear
+    count, total = int(wrong.sum()), wrong.size
+    line = f"{count:,} of {total:,} entries disagree{_pattern(wrong, inputs, outputs)}"
+    if rest.any():
+        size = np.maximum(np.abs(a), np.abs(d))[rest]
+        gap = np.abs(a - d)[rest] / np.where(size > 0, size, 1.0)
+        line += f"; the {int(rest.sum()):,} others agree to {max(float(gap.max()), 1e-16):.0e}"
+    return [line, *_causes(comparison, inputs)]
+
+
+def _pattern(wrong: Array, inputs: Layout, outputs: Layout) -> str:
+    if wrong.all():
+        return ""
+    rows, columns = wrong.any(axis=1), wrong.any(axis=0)
+    if wrong.shape[0] == wrong.shape[1] > 1 and np.array_equal(wrong, np.eye(len(wrong), dtype=bool)):
+        return f": the {len(wrong)} diagonal ones"
+    if rows.sum() == 1:
+        return f": all with respect to {inputs.label(int(np.argmax(rows)))}"
+    if columns.sum() == 1:
+        return f": all of {outputs.label(int(np.argmax(columns)))}"
+    whole = [name for name, span in zip(inputs.names, inputs.spans, strict=True) if rows[span].any()]
+    if 0 < len(whole) < len(inputs.names):
+        return f": all with respect to {' and '.join(whole)}"
+    return ""
+
+
+def _causes(comparison: Comparison, inputs: Layout) -> list[str]:
+    """Guess what would explain all wrong entries at once."""
+    a, d, wrong = comparison.rule, comparison.reference.value, comparison.wrong
+    near = 1e-5 * np.max(np.abs(d), initial=0.0) + 4 * comparison.reference.error
+    if not np.all(np.isfinite(a)):
+        return []
+    if not a[wrong].any():
+        return ["the rule gives 0 there"]
+    sure = wrong & (np.abs(d) > 1e3 * comparison.reference.error)
+    if sure.any() and np.array_equal(sure, wrong):
+        ratios = a[sure] / d[sure]
+        ratio = float(np.median(ratios))
+        if np.all(np.abs(ratios - ratio) <= 1e-5 * abs(ratio)):
+            if abs(ratio + 1) < 1e-5:
+                return ["the sign is wrong"]
+            return [f"the rule is {ratio:.6g} times the derivative there"]
+    if a.shape[0] == a.shape[1] and np.all(np.abs(a - d.T) <= near.T):
+        return ["the rule is right for the transpose of the Jacobian"]
+    for name, span, shape in zip(inputs.names, inputs.spans, inputs.shapes, strict=True):
+        if len(shape) == 2 and shape[0] == shape[1] > 1 and inputs.parts == [1] * len(inputs.parts):
+            order = np.arange(a[span].shape[0]).reshape(shape).T.ravel()
+            if wrong[span].any() and np.all(np.abs(a[span] - d[span][order]) <= near[span][order]):
+                return [f"the gradient of {name} is transposed"]
+    return []

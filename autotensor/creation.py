@@ -1,0 +1,139 @@
+"""Making Tensors: from data, and NumPy's creation functions under their own names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autotensor import errors
+from autotensor.array import Tensor
+from autotensor.engine.graph import Leaf
+from autotensor.operators import unwrap
+
+__all__ = [
+    "arange",
+    "array",
+    "asarray",
+    "empty",
+    "empty_like",
+    "eye",
+    "full",
+    "full_like",
+    "linspace",
+    "ones",
+    "ones_like",
+    "tensor",
+    "zeros",
+    "zeros_like",
+]
+
+
+def tensor(
+    data: Any,
+    dtype: Any = None,
+    *,
+    requires_grad: bool = False,
+    copy: bool = True,
+    name: str | None = None,
+) -> Tensor:
+    """A new leaf with the value of `data`.
+
+    Parameters
+    ----------
+    data : array_like
+        Copied, its layout kept.
+    dtype : dtype, optional
+        Of the result; by NumPy's rules where None.
+    requires_grad : bool
+        Whether `backward` adds up a gradient for it; float and complex dtypes only.
+    copy : bool
+        False adopts an ndarray without a copy and makes it read-only. Other views of its memory must
+        not be written to while a graph uses it.
+    name : str, optional
+        What errors and pictures call it.
+
+    Raises
+    ------
+    LostGradientError
+        If `data` is a Tensor with a graph: ``x.copy()`` stays in it, ``x.detach()`` leaves it.
+    DtypeError
+        If `requires_grad` and the dtype is not float or complex; if `data` is not numeric.
+
+    Examples
+    --------
+    >>> import autotensor as at
+    >>> at.tensor([[1, 2], [3, 4]], float, requires_grad=True, name="w")
+    tensor([[1., 2.],
+            [3., 4.]], name='w', requires_grad=True)
+    """
+    if isinstance(data, Tensor):
+        if data.requires_grad:
+            raise errors.copy_of_tracked(data.shape, data.name)
+        data = data._data
+    if copy:
+        value = np.array(data, dtype=dtype)
+    else:
+        value = np.asarray(data, dtype=dtype)
+        value.flags.writeable = False
+    if value.dtype.kind not in "fciub":
+        raise errors.not_numeric(value.dtype, value.shape)
+    if requires_grad and value.dtype.kind not in "fc":
+        raise errors.no_dtype_for_grad(value.dtype)
+    made = value[()] if value.ndim == 0 else value
+    leaf = Leaf(value.shape, value.dtype, requires_grad, name) if requires_grad or name else None
+    return Tensor(made, leaf)
+
+
+def asarray(data: Any, dtype: Any = None) -> Tensor:
+    """`data` itself where it is a Tensor of that dtype, otherwise a new constant Tensor."""
+    if isinstance(data, Tensor):
+        return data if dtype is None or data.dtype == dtype else data.astype(dtype)
+    return tensor(data, dtype)
+
+
+def array(data: Any, dtype: Any = None) -> Tensor:
+    """A copy of `data` as a Tensor; of a Tensor, and of nested lists of them, within its graph."""
+    if isinstance(data, Tensor):
+        return data.copy() if dtype is None else data.astype(dtype)
+    if isinstance(data, (list, tuple)) and _holds_tensor(data):
+        made = np.stack([array(item) for item in data])
+        return made if dtype is None else made.astype(dtype)
+    return tensor(data, dtype)
+
+
+def _holds_tensor(data: Any) -> bool:
+    return any(
+        isinstance(x, Tensor) or (isinstance(x, (list, tuple)) and _holds_tensor(x)) for x in data
+    )
+
+
+def _creator(function: Callable[..., Any]) -> Callable[..., Tensor]:
+    """NumPy's creation `function`, returning a constant Tensor."""
+
+    def create(*args: Any, requires_grad: bool = False, name: str | None = None, **kw: Any) -> Tensor:
+        values = [*args, *kw.values()]
+        if any(isinstance(v, Tensor) and v.requires_grad for v in values) and fills:
+            raise errors.no_rule(f"at.{label}", None, ["np.stack", "np.broadcast_to"])
+        made = function(*map(unwrap, args), **{k: unwrap(v) for k, v in kw.items()})
+        return tensor(made, requires_grad=requires_grad, copy=False, name=name)
+
+    label = function.__name__
+    fills = label in ("full", "full_like", "arange", "linspace")
+    create.__name__ = create.__qualname__ = label
+    create.__doc__ = f"`numpy.{label}` as a leaf Tensor; takes `requires_grad` and `name` too."
+    return create
+
+
+zeros = _creator(np.zeros)
+ones = _creator(np.ones)
+full = _creator(np.full)
+empty = _creator(np.empty)
+arange = _creator(np.arange)
+linspace = _creator(np.linspace)
+eye = _creator(np.eye)
+zeros_like = _creator(np.zeros_like)
+ones_like = _creator(np.ones_like)
+full_like = _creator(np.full_like)
+empty_like = _creator(np.empty_like)

@@ -1,0 +1,10 @@
+"""Pictures of graphs: as text, SVG and DOT."""
+
+from autotensor.drawing.collect import graph as graph
+from autotensor.drawing.data import Edge as Edge
+from autotensor.drawing.data import Kept as Kept
+from autotensor.drawing.data import Vertex as Vertex
+from autotensor.drawing.model import Graph as Graph
+from autotensor.drawing.model import GraphvizError as GraphvizError
+
+__all__ = ["Edge", "Graph", "GraphvizError", "Kept", "Vertex", "graph"]

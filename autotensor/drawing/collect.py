@@ -1,0 +1,266 @@
+"""From tensors to a `Graph`: the walk over the nodes, and what is known of each of them."""
+
+from __future__ import annotations
+
+import reprlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from autotensor.array import Tensor
+from autotensor.drawing.data import Kept, Vertex
+from autotensor.drawing.model import Graph
+from autotensor.engine.graph import Elided, Leaf, Node
+from autotensor.engine.plan import OUT
+
+__all__ = ["graph"]
+
+_SMALL = 4  # entries of a value that is shown, and of a sequence among the options
+
+Named = Sequence[tuple[str, Tensor]]
+
+
+def graph(
+    tensors: Tensor | Sequence[Tensor], *, names: Mapping[str, Tensor] | None = None
+) -> Graph:
+    """Look at the graph from which `tensors` were computed.
+
+    Parameters
+    ----------
+    tensors : Tensor or sequence of Tensors
+        The roots of the graph.
+    names : mapping from str to Tensor, optional
+        What to call tensors in the picture. Other tensors have the name they were given
+        (``at.tensor(..., name=)``); otherwise that of a local variable of the caller, or of a
+        parameter of a module that is one, as in ``model.weight``.
+
+    Returns
+    -------
+    Graph
+        Plain data, which does not keep the tensors alive: print it, save it, or let a notebook show
+        it. After ``backward()`` it is the same but for what is kept, which is then nothing.
+
+    Raises
+    ------
+    TypeError
+        If something other than a Tensor is given.
+    ValueError
+        If no tensor is given.
+
+    Examples
+    --------
+    >>> import autotensor as at
+    >>> x = at.tensor(3.0, requires_grad=True)
+    >>> y = x * x
+    >>> print(at.graph(y))
+    y  ()     x * x          = 9
+    └─ x  ()  requires grad  = 3
+    kept for backward: 8 B in 1 array (x)
+    >>> at.graph(y, names={"square": y}).nodes[-1].name
+    'square'
+    """
+    roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    given = dict(names or {})
+    for value in (*roots, *given.values()):
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"at.graph() draws Tensors, and got {type(value).__name__}. An ndarray has no "
+                "graph: pass the Tensor that the computation returned."
+            )
+    if not roots:
+        raise ValueError("at.graph() needs at least one tensor to start from, and got none.")
+    # The frame above is the user's; looked up here and not kept, as it holds all they hold.
+    variables = list(_variables(sys._getframe(1).f_locals))
+    return _collect(roots, list(given.items()), variables)
+
+
+def _variables(space: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
+    """The tensors among the variables of a scope, then the parameters of its modules."""
+    public = [(name, value) for name, value in space.items() if not name.startswith("_")]
+    for name, value in public:
+        if isinstance(value, Tensor):
+            yield name, value
+    for name, value in public:
+        if hasattr(type(value), "named_parameters"):
+            for inner, tensor in value.named_parameters():
+                if isinstance(tensor, Tensor):
+                    yield f"{name}.{inner}", tensor
+
+
+def _collect(roots: Sequence[Tensor], given: Named, variables: Named) -> Graph:
+    # A tensor that no op has met has no node of its own yet.
+    loose = {id(tensor): Leaf(tensor.shape, tensor.dtype) for tensor in roots}
+
+    def node_of(tensor: Tensor) -> Node | Leaf | None:
+        return tensor._node or loose.get(id(tensor))
+
+    tensors = {node_of(tensor): tensor for tensor in (*roots, *(t for _, t in given + variables))}
+    starts = {node_of(root) for root in roots}
+    nodes = _below(starts)
+    # Where one tensor has several names, the first wins, and those given win over all others.
+    names = {node_of(tensor): name for name, tensor in reversed(variables)}
+    names |= {node: own for node in nodes if (own := _own_name(node))}
+    names |= {node_of(tensor): name for name, tensor in reversed(given)}
+
+    ids = {node: rank for rank, node in enumerate(nodes, 1)}
+
+    def label(node: Node | Leaf) -> str:
+        return names.get(node) or f"#{ids[node]} {node.op.name if node.op else _kind(node)}"
+
+    known = {node: tensor for node, tensor in tensors.items() if node in ids}
+    buffers = _Buffers({id(_owner(t._data)): label(node) for node, t in known.items()})
+    vertices = tuple(
+        Vertex(
+            id=ids[node],
+            kind=_kind(node),
+            op=node.op.name if node.op else "",
+            name=names.get(node),
+            shape=node.shape,
+            dtype=str(node.dtype),
+            arguments=_arguments(node, ids),
+            options=_options(node),
+            root=node in starts,
+            value=_value(known[node]._data) if node in known else "",
+            kept=buffers.add(node, label) if isinstance(node, Node) else 0,
+        )
+        for node in nodes
+    )
+    return Graph(vertices, buffers.summary())
+
+
+def _kind(node: Node | Leaf) -> str:
+    if isinstance(node, Node):
+        return "op"
+    return "leaf" if node.requires_grad else "constant"
+
+
+def _below(starts: Iterable[Node | Leaf]) -> list[Node | Leaf]:
+    """All nodes below `starts`, constants too, in the order of their creation."""
+    found = set(starts)
+    stack = list(found)
+    while stack:
+        for parent in stack.pop().parents:
+            if isinstance(parent, (Node, Leaf)) and parent not in found:
+                found.add(parent)
+                stack.append(parent)
+    return sorted(found, key=lambda node: node.number)
+
+
+def _own_name(node: Node | Leaf) -> str | None:
+    if isinstance(node, Leaf):
+        return node.name
+    return node.notes.get("name") if node.notes else None
+
+
+def _arguments(node: Node | Leaf, ids: Mapping[Any, int]) -> tuple[int | str, ...]:
+    """The inputs as a picture shows them; absent ones only where something comes after them."""
+    parents = list(node.parents)
+    while parents and parents[-1] is None:
+        parents.pop()
+    return tuple(
+        ids[parent] if isinstance(parent, (Node, Leaf)) else _text(parent) for parent in parents
+    )
+
+
+def _options(node: Node | Leaf) -> tuple[tuple[str, str], ...]:
+    """The other arguments of the call, without those that are what the op assumes anyway."""
+    if isinstance(node, Leaf) or not node.options:
+        return ()
+    defaults = node.op.defaults
+    return tuple(
+        (name, _text(value))
+        for name, value in node.options.items()
+        if name not in defaults or value is not defaults[name]
+    )
+
+
+def _text(value: Any) -> str:
+    """An argument as one would write it, arrays and long sequences in short."""
+    if isinstance(value, (np.ndarray, Elided)):
+        return f"array{value.shape}"
+    if isinstance(value, slice):
+        parts = [value.start, value.stop] + ([] if value.step is None else [value.step])
+        return ":".join("" if part is None else _text(part) for part in parts)
+    if isinstance(value, (tuple, list)):
+        parts = [_text(part) for part in value[:_SMALL]] + ["…"] * (len(value) > _SMALL)
+        inner = ", ".join(parts)
+        if isinstance(value, list):
+            return f"[{inner}]"
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if value is ...:
+        return "..."
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, (type, np.dtype)) or hasattr(value, "__name__"):
+        return getattr(value, "__name__", None) or str(value)
+    return reprlib.repr(value)
+
+
+def _value(data: Any) -> str:
+    """A small array in full, at four digits; nothing for larger ones."""
+    if not isinstance(data, (np.ndarray, np.generic)) or data.size > _SMALL or data.ndim > 1:
+        return ""
+    if data.ndim == 0:
+        return _number(data.item())
+    return f"[{', '.join(map(_number, data.tolist()))}]"
+
+
+def _number(value: Any) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.4g}"
+
+
+class _Buffers:
+    """The memory that nodes keep for their backward pass, each buffer counted once."""
+
+    def __init__(self, names: Mapping[int, str]) -> None:
+        self.names = names  # of tensors, by the buffer that holds their value
+        self.sizes: dict[int, int] = {}
+        self.holders: dict[int, str] = {}
+
+    def add(self, node: Node, label: Callable[[Any], str]) -> int:
+        """Count what `node` keeps; return the bytes that no node before it kept."""
+        added = 0
+        for array, holder in _kept_arrays(node):
+            owner = _owner(array)
+            if id(owner) not in self.sizes:
+                self.sizes[id(owner)] = owner.nbytes
+                self.holders[id(owner)] = self.names.get(id(owner)) or label(holder)
+                added += owner.nbytes
+        return added
+
+    def summary(self) -> Kept:
+        if not self.sizes:
+            return Kept()
+        largest = max(self.sizes, key=self.sizes.__getitem__)
+        return Kept(
+            sum(self.sizes.values()), len(self.sizes), self.sizes[largest], self.holders[largest]
+        )
+
+
+def _kept_arrays(node: Node) -> Iterator[tuple[Any, Any]]:
+    """Each array that `node` keeps, with the node or leaf whose value it is."""
+    for value, source in zip(node.kept or (), node.plan.sources, strict=False):
+        if isinstance(source, range):
+            pairs = zip(value, node.parents[source.start : source.stop], strict=True)
+        else:
+            pairs = [(value, node if source == OUT else node.parents[source])]
+        for array, holder in pairs:
+            if hasattr(array, "nbytes"):
+                yield array, holder
+    for option in node.options.values():
+        for array in option if isinstance(option, (tuple, list)) else (option,):
+            if isinstance(array, np.ndarray):
+                yield array, node
+
+
+def _owner(array: Any) -> Any:
+    """The array that owns the memory of `array`."""
+    while True:
+        base = getattr(array, "base", None)
+        if isinstance(base, memoryview):
+            base = base.obj
+        if not hasattr(base, "nbytes"):
+            return array
+        array = base

@@ -1,0 +1,123 @@
+"""Coordinates for ordered layers: straight columns, and each of them near what it is connected to.
+
+The last step of `autotensor.drawing.layout`. A column is a run of points, one per layer, that share
+their x: a chain of ops, or an edge that runs through several layers.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+
+__all__ = ["columns", "settled"]
+
+Layers = Sequence[Sequence[int]]
+
+
+def columns(
+    layers: Layers,
+    place: Sequence[int],
+    up: Sequence[Sequence[int]],
+    down: Sequence[Sequence[int]],
+    depth: Sequence[int],
+    boxes: int,
+) -> list[int]:
+    """The column of each point: points are linked with their main neighbours above and below.
+
+    The main neighbour above is the deepest one, so that the long chain goes on straight and short
+    branches join it from the side; where two are equally deep the point goes between them.
+    """
+    main: list[int | None] = []
+    for above in up:
+        deepest = max((depth[p] for p in above), default=0)
+        candidates = {p for p in above if depth[p] == deepest}
+        main.append(candidates.pop() if len(candidates) == 1 else None)
+    column = list(range(len(up)))
+    for layer in layers:
+        links = []
+        for point in layer:
+            below = sorted({p for p in down[point] if main[p] == point}, key=place.__getitem__)
+            # A line goes on as a line, a box goes on with a box where there is one.
+            alike = [p for p in below if (p < boxes) == (point < boxes)] or below
+            if len(alike) % 2:
+                links.append((point, alike[len(alike) // 2]))
+        for above_point, point in _uncrossed(links, place):
+            column[point] = column[above_point]
+    return column
+
+
+def _uncrossed(links: list[tuple[int, int]], place: Sequence[int]) -> list[tuple[int, int]]:
+    """The most links, of those sorted by their upper end, that do not cross each other."""
+    tails: list[int] = []  # smallest lower place with which a run of each length can end
+    ends: list[int] = []  # the link that it ends with
+    previous = [-1] * len(links)
+    for i, (_, point) in enumerate(links):
+        length = bisect_left(tails, place[point])
+        previous[i] = ends[length - 1] if length else -1
+        tails[length : length + 1] = [place[point]]
+        ends[length : length + 1] = [i]
+    kept = []
+    i = ends[-1] if ends else -1
+    while i >= 0:
+        kept.append(links[i])
+        i = previous[i]
+    return kept
+
+
+def settled(
+    layers: Layers,
+    column: Sequence[int],
+    down: Sequence[Sequence[int]],
+    apart: Callable[[int, int], float],
+    rounds: int,
+) -> dict[int, float]:
+    """The x of each column.
+
+    Between the leftmost and the rightmost solution lie all others, and so does their middle, where
+    every layer is about centred. From there each column moves toward its neighbours as far as the
+    columns beside it let it, for `rounds` passes.
+    """
+    before: dict[int, dict[int, float]] = {c: {} for c in dict.fromkeys(column)}
+    after: dict[int, dict[int, float]] = {c: {} for c in before}
+    size = dict.fromkeys(before, 0)
+    pulls: dict[int, list[int]] = {c: [] for c in before}
+    for layer in layers:
+        for left, right in zip(layer, layer[1:], strict=False):
+            a, b = column[left], column[right]
+            after[a][b] = before[b][a] = max(after[a].get(b, 0.0), apart(left, right))
+        for point in layer:
+            a = column[point]
+            size[a] += 1
+            for lower in down[point]:
+                if column[lower] != a:
+                    pulls[a].append(column[lower])
+                    pulls[column[lower]].append(a)
+    order = _sorted(before, after)
+    leftmost, rightmost = dict.fromkeys(order, 0.0), dict.fromkeys(order, 0.0)
+    for c in order:
+        leftmost[c] = max((leftmost[b] + gap for b, gap in before[c].items()), default=0.0)
+    width = max(leftmost.values(), default=0.0)
+    for c in reversed(order):
+        rightmost[c] = min((rightmost[b] - gap for b, gap in after[c].items()), default=width)
+    x = {c: (leftmost[c] + rightmost[c]) / 2 for c in order}
+    for i in range(rounds):
+        for c in reversed(order) if i % 2 else order:
+            weight = sum(size[b] for b in pulls[c])
+            if weight:
+                wanted = sum(x[b] * size[b] for b in pulls[c]) / weight
+                least = max((x[b] + gap for b, gap in before[c].items()), default=wanted)
+                most = min((x[b] - gap for b, gap in after[c].items()), default=wanted)
+                x[c] = max(least, min(wanted, most))
+    return x
+
+
+def _sorted(before: dict[int, dict[int, float]], after: dict[int, dict[int, float]]) -> list[int]:
+    """The columns from left to right. There is such an order because columns do not cross."""
+    missing = {c: len(others) for c, others in before.items()}
+    order = [c for c, n in missing.items() if not n]
+    for c in order:  # grows on the way
+        for other in after[c]:
+            missing[other] -= 1
+            if not missing[other]:
+                order.append(other)
+    return order

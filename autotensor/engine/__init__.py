@@ -1,0 +1,4 @@
+"""The engine: a table of rules, a graph of nodes, one walk down it and one walk up.
+
+It knows no op by name and no method of Tensor. Of a Tensor it asks ``_node`` alone.
+"""

@@ -1,0 +1,100 @@
+"""Forward mode: tangents up the same recorded graph."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from autotensor.engine.graph import Leaf, reachable
+from autotensor.engine.modes import enable_grad
+from autotensor.engine.reverse import Deferred, Wrap, fit, reverse, wrapped
+from autotensor.engine.shapes import broadcast
+
+__all__ = ["forward"]
+
+
+def forward(
+    roots: Collection[Any], tangents: dict[Any, Any], make: Wrap, *, record: bool
+) -> dict[Any, Any]:
+    """Carry `tangents` (node to array) up to `roots`; the walk starts at the nodes given.
+
+    Parameters
+    ----------
+    roots : the nodes whose tangents are asked for.
+    tangents : of the nodes where the walk begins.
+    make : ``make(array, node)`` makes a Tensor.
+    record : whether the result is to be differentiated again, so runs on Tensors.
+
+    Returns
+    -------
+    dict
+        The tangent of each root; a root that does not depend on `tangents` is missing.
+    """
+    found = dict(tangents)
+    for node in reversed(reachable(roots, tangents)):
+        if node in tangents or node.plan is None:
+            continue
+        live = [p for p in node.plan.pushes if node.parents[p[0]] in found]
+        if not live:
+            continue
+        kept = wrapped(node, make) if record else node.kept
+        if node.plan.push_all is not None:
+            total = node.plan.push_all(_all_tangents(node, found), kept, node, None)
+        else:
+            total = None
+            for slot, name, push in live:
+                parent = node.parents[slot]
+                t = found[parent]
+                if push is not None:
+                    c = push(t, kept, node, parent)
+                else:
+                    c = _transposed(t, kept, node, slot, name, make, record)
+                total = c if total is None else total + c
+        found[node] = _fit_tangent(total, node)
+    return {root: found[root] for root in roots if root in found}
+
+
+def _all_tangents(node: Any, found: dict[Any, Any]) -> list[Any]:
+    """The tangents of all inputs, zeros where there is none."""
+    result: list[Any] = []
+    for parent in node.parents:
+        if parent in found:
+            result.append(found[parent])
+        elif hasattr(parent, "shape"):
+            result.append(np.zeros(parent.shape, parent.dtype))
+        else:
+            result.append(0.0)
+    return result
+
+
+def _transposed(
+    t: Any, kept: Any, node: Any, slot: int, name: str, make: Wrap, record: bool
+) -> Any:
+    """The jvp of one input from its vjp, which is linear in ``g``: pull `t` back through it.
+
+    See Radul et al., "You Only Linearize Once" (2022), where linearity is used the other way round.
+    """
+    parent = node.parents[slot]
+    g = Leaf(node.shape, node.dtype, requires_grad=True)
+    pull = next(pull for at, _, pull in node.plan.pulls if at == slot)
+    with enable_grad():
+        c = pull(make(np.zeros(node.shape, node.dtype)[()], g), kept, node, parent)
+        c = c.dense() if isinstance(c, Deferred) else c
+        c = fit(c, node.plan.op, name, parent, make)
+    if c._node is None:
+        return np.zeros(node.shape, node.dtype)
+    seed = {c._node: t}
+    result = reverse(seed, {g}, wrap=make if record else None)
+    return result.get(g, np.zeros(node.shape, node.dtype))
+
+
+def _fit_tangent(t: Any, node: Any) -> Any:
+    if t.shape != node.shape:
+        t = broadcast(t, node.shape)
+    if t.dtype != node.dtype:
+        if t.dtype.kind == "c" and node.dtype.kind != "c":
+            t = t.real
+        t = t.astype(node.dtype)
+    return t

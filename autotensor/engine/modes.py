@@ -1,0 +1,80 @@
+"""What is on or off for the code that runs now: context-local, so right under threads and asyncio."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+__all__ = ["enable_grad", "no_grad", "recording"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+recording: ContextVar[bool] = ContextVar("recording", default=True)
+
+
+class _Recording:
+    """Sets ``recording`` for a ``with`` block or for the calls of a decorated function."""
+
+    __slots__ = ("_tokens",)
+    _value: bool
+
+    def __init__(self) -> None:
+        self._tokens: list[Token[bool]] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(recording.set(self._value))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        recording.reset(self._tokens.pop())
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+            with type(self)():
+                return function(*args, **kwargs)
+
+        return wrapped
+
+
+class no_grad(_Recording):  # noqa: N801 - the field's name for it, used like a function
+    """Record nothing inside the block: results do not require grad.
+
+    Also a decorator.
+
+    Examples
+    --------
+    >>> import autotensor as at
+    >>> w = at.tensor([1.0, 2.0], requires_grad=True)
+    >>> with at.no_grad():
+    ...     w -= 0.5 * w
+    >>> w
+    tensor([0.5, 1. ], requires_grad=True)
+    """
+
+    __slots__ = ()
+    _value = False
+
+
+class enable_grad(_Recording):  # noqa: N801 - the field's name for it, used like a function
+    """Record again inside a ``no_grad`` block. Also a decorator.
+
+    Examples
+    --------
+    >>> import autotensor as at
+    >>> x = at.tensor(3.0, requires_grad=True)
+    >>> with at.no_grad(), at.enable_grad():
+    ...     (x * x).requires_grad
+    True
+    """
+
+    __slots__ = ()
+    _value = True

@@ -1,0 +1,172 @@
+"""A plan: one op with one choice of tracked inputs, its rules turned into positional calls.
+
+Which arguments a call tracks decides which rules will run, and so what has to be kept. A plan is
+made at the first such call and used by all later ones, so names cost nothing afterwards: it writes
+one small function per rule that takes the arguments from where a node keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autotensor.engine import shapes
+
+if TYPE_CHECKING:
+    from autotensor.engine.primitive import Op
+
+__all__ = ["OUT", "Plan"]
+
+OUT = -1
+
+
+class Plan:
+    """How nodes of one op, with one choice of tracked inputs, keep arrays and are differentiated.
+
+    Attributes
+    ----------
+    op : the op.
+    keep : ``keep(values, out)`` gives the tuple of what a node keeps; None where that is nothing.
+    sources : for each kept entry the slot it comes from, a range of slots, or `OUT`.
+    kept_slots : the slots of the inputs among `sources`.
+    pulls : ``(slot, argument, pull)`` per tracked input; ``pull(g, kept, node, parent)`` is its vjp.
+    pushes : the same for ``push(t, kept, node, parent)``, its jvp, or None to transpose the pull.
+    push_all : for jointly linear ops, the jvp of all inputs at once.
+    """
+
+    __slots__ = ("keep", "kept_slots", "op", "pulls", "push_all", "pushes", "sources")
+
+    def __init__(self, op: Op, mask: int, count: int, complex: bool) -> None:
+        self.op = op
+        slots = op.slots(count)
+        tracked = [slot for slot in range(len(slots)) if mask >> slot & 1]
+        named = {name for slot in tracked for name in op.needs[slots[slot][0]]}
+        self.sources: list[Any] = []
+        places: dict[str, str] = {}
+        parts = []
+        for name in op.inputs:
+            if name in named:
+                places[name] = f"k[{len(parts)}]"
+                where = [slot for slot, (n, _) in enumerate(slots) if n == name]
+                if name == op.sequence:
+                    self.sources.append(range(where[0], where[-1] + 1) if where else range(0))
+                    parts.append(f"tuple(v[{where[0]}:{where[-1] + 1}])" if where else "()")
+                else:
+                    self.sources.append(where[0])
+                    parts.append(f"v[{where[0]}]")
+        if "out" in named:
+            places["out"] = f"k[{len(parts)}]"
+            self.sources.append(OUT)
+            parts.append("out")
+        self.kept_slots = [
+            slot
+            for source in self.sources
+            if source != OUT
+            for slot in (source if isinstance(source, range) else (source,))
+        ]
+        self.keep: Callable[[Any, Any], tuple[Any, ...]] | None = None
+        if parts:
+            self.keep = eval(f"lambda v, out: ({', '.join(parts)},)")
+        self.pulls: list[tuple[int, str, Callable[..., Any]]] = []
+        self.pushes: list[tuple[int, str, Callable[..., Any] | None]] = []
+        for slot in tracked:
+            name, i = slots[slot]
+            self.pulls.append((slot, name, _pull(op, name, i, places, complex)))
+            self.pushes.append((slot, name, _push(op, name, i, places)))
+        self.push_all = _push_all(op, slots) if op.jointly else None
+
+
+def _call(
+    op: Op, names: tuple[str, ...], first: str, i: int | None, places: Mapping[str, str]
+) -> str:
+    """The source of a rule's call, its arguments taken from ``k`` (kept), ``n`` and ``p``."""
+    known = {"shape": "p.shape", "shapes": "[q.shape for q in n.parents]", "i": str(i), **places}
+    args = [first] if first else []
+    for name in names:
+        args.append(known.get(name) or _option(op, name))
+    return f"rule({', '.join(args)})"
+
+
+def _option(op: Op, name: str) -> str:
+    """The source that reads an option of the call, or its default."""
+    name = name if name in op.params else name.removeprefix("arg_")
+    if name in op.defaults:
+        return f"n.options.get({name!r}, defaults[{name!r}])"
+    return f"n.options[{name!r}]"
+
+
+def _applied(op: Op, values: Mapping[str, str]) -> str:
+    """The source of a call of the op itself on `values`, with the options of the node."""
+    args = []
+    leading = op.params[: op.positional]
+    for name in leading:
+        value = values.get(name) or _option(op, name)
+        args.append(f"*{value}" if op.variadic and name == op.sequence else value)
+    skipped = [name for name in leading if name not in op.inputs]
+    rest = "n.options"
+    if skipped:
+        rest = f"{{a: b for a, b in n.options.items() if a not in {skipped!r}}}"
+    return f"function({', '.join(args)}, **{rest})"
+
+
+def _compile(op: Op, rule: Any, first: str, body: str) -> Callable[..., Any]:
+    space = {
+        "rule": rule,
+        "function": op.function,
+        "defaults": op.defaults,
+        "conj": np.conjugate,
+        "expand": shapes.expand,
+    }
+    function: Callable[..., Any] = eval(f"lambda {first}, k, n, p: {body}", space)
+    return function
+
+
+def _pull(
+    op: Op, name: str, i: int | None, places: Mapping[str, str], complex: bool
+) -> Callable[..., Any]:
+    rule = op.rules[name]
+    if op.kind not in ("elementwise", "selection"):
+        return _compile(op, rule, "g", _call(op, op.needs[name], "g", i, places))
+    d = _call(op, op.needs[name], "", i, places)
+    if complex and op.kind == "elementwise":
+        d = f"conj({d})"
+    g = "g"
+    if op.reduces:
+        g = f"expand(g, p.shape, {_option(op, 'axis')}, {_option(op, 'keepdims')})"
+    return _compile(op, rule, "g", f"{g} * {d}")
+
+
+def _push(
+    op: Op, name: str, i: int | None, places: Mapping[str, str]
+) -> Callable[..., Any] | None:
+    """The jvp for one input; None where it is the pull transposed, or done for all inputs at once."""
+    rule = op.rules[name]
+    if name in op.jvps:
+        names = op.names(name, op.jvps[name])
+        return _compile(op, op.jvps[name], "t", _call(op, names, "t", i, places))
+    if op.kind in ("elementwise", "selection"):
+        body = f"t * {_call(op, op.needs[name], '', i, places)}"
+        if op.reduces:
+            body = f"({body}).sum({_option(op, 'axis')}, keepdims={_option(op, 'keepdims')})"
+        return _compile(op, rule, "t", body)
+    if op.kind == "linear" and not op.jointly:
+        values = dict(places)
+        if i is None:
+            values[name] = "t"
+        else:
+            others = places[name]
+            values[name] = f"[*{others}[:{i}], t, *{others}[{i + 1}:]]"
+        return _compile(op, rule, "t", _applied(op, values))
+    return None
+
+
+def _push_all(op: Op, slots: list[tuple[str, int | None]]) -> Callable[..., Any]:
+    """The jvp of a jointly linear op: the op applied to the tangents ``t`` of all its inputs."""
+    values = {}
+    for name in op.inputs:
+        where = [slot for slot, (n, _) in enumerate(slots) if n == name]
+        span = f"t[{where[0]}:{where[-1] + 1}]" if where else "()"
+        values[name] = span if name == op.sequence else f"t[{where[0]}]"
+    return _compile(op, None, "t", _applied(op, values))

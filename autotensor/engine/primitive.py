@@ -1,0 +1,347 @@
+"""The rule table: which functions are ops, and how each one is differentiated.
+
+An op is declared in one statement. Five declarators cover everything:
+
+=============  =========================================  =====================================
+declarator     you write, per differentiable argument     the engine derives
+=============  =========================================  =====================================
+`elementwise`  the partial derivative                     vjp ``g * d``, jvp ``t * d``
+`selection`    the mask of entries taken                  vjp ``g * m``, jvp ``t * m``
+`linear`       the vjp                                    jvp: the op applied to the tangents
+`rule`         the vjp, perhaps the jvp                   a missing jvp, by transposing the vjp
+`constant`     nothing: the name                          a result that carries no gradient
+=============  =========================================  =====================================
+
+`composite` registers an ordinary Python function of other ops under a NumPy function's name.
+
+A rule is a function of plain NumPy. **Its parameter names say what it needs**, and only that is
+kept alive until the backward pass: the op's argument names give their values, ``out`` the result,
+``shape`` the shape of the argument being differentiated, ``i`` its place in a sequence of inputs,
+``shapes`` the shapes of all inputs, ``g`` the cotangent, ``t`` the tangent. An argument of the op
+that has one of these names is read as ``arg_shape`` and so on.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from autotensor import errors
+from autotensor.engine.plan import Plan
+
+__all__ = [
+    "TABLE",
+    "Composite",
+    "Constant",
+    "Op",
+    "composite",
+    "constant",
+    "custom_op",
+    "elementwise",
+    "linear",
+    "rule",
+    "selection",
+]
+
+Rule = Callable[..., Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+RESERVED = frozenset({"g", "t", "out", "shape", "shapes", "i"})
+_LITERALS = {"None": None, "True": True, "False": False, "0": 0, "1": 1, "-1": -1, "'C'": "C"}
+
+TABLE: dict[Hashable, Op | Composite | Constant] = {}
+
+
+class Op:
+    """A function with a derivative. Built by the declarators, never by hand.
+
+    Parameters
+    ----------
+    function : the NumPy function (or a plain function of NumPy calls).
+    kind : name of the declarator.
+    signature : the function's own parameters, as in a ``def``; ``[x]`` marks a sequence of inputs.
+    rules : one per differentiable argument, by name.
+    jvps : explicit forward rules, by name.
+    jointly : linear in all inputs together (add), not in each alone (matmul).
+    reduces : the result has lost the axes that the option ``axis`` names.
+    aliases : other names of an argument.
+    constants : arguments in which the op is constant by nature, like the condition of `where`.
+    name : what errors and pictures call it.
+    broadcasts : the inputs are broadcast, so their cotangents are summed back by the engine.
+    cases, domain, complex : what the tests run the rules on, as plain data; see CONTRIBUTING.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        kind: str,
+        signature: str,
+        rules: Mapping[str, Rule],
+        *,
+        jvps: Mapping[str, Rule] | None = None,
+        jointly: bool = False,
+        reduces: bool = False,
+        aliases: Mapping[str, str] | None = None,
+        constants: Sequence[str] = (),
+        name: str | None = None,
+        broadcasts: bool | None = None,
+        cases: Sequence[Mapping[str, Any]] = (),
+        domain: str | Mapping[str, str] = "real",
+        complex: bool | None = None,
+    ) -> None:
+        self.function = function
+        self.kind = kind
+        self.name = name or function.__name__
+        self.params, self.defaults, self.positional, self.sequence, self.variadic = _parse(
+            signature, rules
+        )
+        unknown = [argument for argument in rules if argument not in self.params]
+        if unknown:
+            raise errors.unknown_argument(self.name, unknown[0], self.params)
+        self.inputs = tuple(p for p in self.params if p in rules)
+        self.rules = dict(rules)
+        self.jvps = dict(jvps or {})
+        self.jointly = jointly
+        self.reduces = reduces
+        self.aliases = dict(aliases or {})
+        self.constants = tuple(constants)
+        is_ufunc = isinstance(function, np.ufunc)
+        self.broadcasts = is_ufunc if broadcasts is None else broadcasts
+        self.cases = tuple(cases)
+        self.domain = {p: domain for p in self.inputs} if isinstance(domain, str) else dict(domain)
+        if complex is None:
+            complex = not is_ufunc or any("D" in t.split("->")[0] for t in function.types)
+        self.complex = complex
+        self.plans: dict[Any, Plan] = {}
+        self.needs = {argument: self.names(argument, r) for argument, r in rules.items()}
+        for argument, forward in self.jvps.items():
+            missing = set(self.names(argument, forward)) - set(self.needs.get(argument, ()))
+            kept = missing & {*self.inputs, "out"}
+            if kept:
+                raise errors.bad_declaration(
+                    self.name, f"the jvp for {argument!r} asks for {kept}, which its vjp does not"
+                )
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Apply the function: arrays give arrays, Tensors give Tensors."""
+        for a in (*args, *kwargs.values()):
+            for x in a if isinstance(a, (list, tuple)) else (a,):
+                handler = getattr(x, "__array_function__", None)
+                if handler is not None and type(x) is not np.ndarray:
+                    result = handler(self.function, (type(x),), args, kwargs)
+                    if result is not NotImplemented:
+                        return result
+        return self.function(*args, **kwargs)
+
+    def names(self, argument: str, rule: Rule) -> tuple[str, ...]:
+        """What `rule` asks for beside ``g`` or ``t``, checked against what there is."""
+        try:
+            code = rule.__code__
+        except AttributeError:
+            raise errors.bad_declaration(
+                self.name, f"the rule for {argument!r} is not a Python function"
+            ) from None
+        names = code.co_varnames[: code.co_argcount]
+        valid = [f"arg_{p}" if p in RESERVED else p for p in self.params]
+        valid += ["out", "shape"] + (["i", "shapes"] if self.sequence else [])
+        given = names if self.kind in ("elementwise", "selection") else names[1:]
+        for n in given:
+            if n not in valid:
+                raise errors.unknown_rule_name(self.name, argument, n, valid)
+        return given
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a call by name, those of a ``*`` parameter as one tuple."""
+        if self.variadic:
+            leading = self.params.index(self.sequence)
+            bound = dict(zip(self.params, (*args[:leading], args[leading:]), strict=False))
+        else:
+            bound = dict(zip(self.params, args, strict=False))
+        for name, value in kwargs.items():
+            bound[self.aliases.get(name, name)] = value
+        return bound
+
+    def plan(self, mask: int, count: int, complex: bool) -> Plan:
+        """The plan for the inputs in the bit mask `mask`, made at its first use."""
+        key: Any = -mask if complex else mask
+        if self.sequence:
+            key = (key, count)
+        plan = self.plans.get(key)
+        if plan is None:
+            plan = self.plans[key] = Plan(self, mask, count, complex)
+        return plan
+
+    def slots(self, count: int) -> list[tuple[str, int | None]]:
+        """``(argument, place in its sequence or None)`` for each of `count` inputs."""
+        if self.sequence is None:
+            return [(name, None) for name in self.inputs]
+        others = len(self.inputs) - 1
+        result: list[tuple[str, int | None]] = []
+        for name in self.inputs:
+            if name == self.sequence:
+                result += [(name, i) for i in range(count - others)]
+            else:
+                result.append((name, None))
+        return result
+
+
+class Composite:
+    """An ordinary function of other ops, run in place of the NumPy function of its name."""
+
+    def __init__(self, function: Any, run: Callable[..., Any], facts: Mapping[str, Any]) -> None:
+        self.function = function
+        self.run = run
+        self.name = function.__name__
+        self.inputs: tuple[str, ...] = facts["inputs"]
+        self.cases: tuple[Mapping[str, Any], ...] = facts["cases"]
+        self.domain = {name: facts.get("domain", "real") for name in self.inputs}
+        self.complex: bool = facts.get("complex", True)
+
+
+class Constant:
+    """A function whose result never carries a gradient."""
+
+    def __init__(self, function: Any, complex: bool) -> None:
+        self.function = function
+        self.name = function.__name__
+        self.complex = complex
+
+
+def _parse(
+    signature: str, rules: Iterable[str]
+) -> tuple[tuple[str, ...], dict[str, Any], int, str | None, bool]:
+    """Read a signature: names, defaults, how many go by position, the sequence, ``*`` or not."""
+    params: list[str] = []
+    defaults: dict[str, Any] = {}
+    positional = 0
+    sequence, variadic = None, False
+    for part in signature.split(", "):
+        name, _, default = part.partition("=")
+        if name == "/":
+            positional = len(params)
+            continue
+        if name[0] in "[*":
+            variadic = name[0] == "*"
+            name = sequence = name.strip("[]*")
+        if default:
+            known = default in _LITERALS
+            defaults[name] = _LITERALS[default] if known else ast.literal_eval(default)
+        params.append(name)
+        if name in rules:
+            positional = len(params)
+    return tuple(params), defaults, positional, sequence, variadic
+
+
+def _declare(function: Any, kind: str, signature: str | None, rules: Any, facts: Any) -> Op:
+    """Pair positional rules with arguments, pick the facts that are rules by name, and register."""
+    if function in TABLE:
+        raise errors.declared_twice(function.__name__)
+    if signature is None:
+        count = function.nin if isinstance(function, np.ufunc) else len(rules)
+        signature = ("x", "x, y")[count - 1]
+    names = [p.strip("[]*").partition("=")[0] for p in signature.split(", ")]
+    by_name = {key: facts.pop(key) for key in list(facts) if key in names}
+    op = Op(function, kind, signature, dict(zip(names, rules, strict=False)) | by_name, **facts)
+    TABLE[function] = op
+    return op
+
+
+def elementwise(function: Any, *partials: Rule, signature: str | None = None, **facts: Any) -> Op:
+    """Declare an entry-by-entry op by its partial derivatives, one per input.
+
+    A partial takes no cotangent. Where the op is complex it must be holomorphic.
+
+    >>> from autotensor.engine.primitive import TABLE
+    >>> import numpy as np, autotensor
+    >>> TABLE[np.tanh].needs                     # declared as: lambda out: 1 - out * out
+    {'x': ('out',)}
+    """
+    facts.setdefault("broadcasts", True)
+    return _declare(function, "elementwise", signature, partials, facts)
+
+
+def selection(function: Any, *masks: Rule, signature: str | None = None, **facts: Any) -> Op:
+    """Declare an op that picks entries by the masks of what it takes, one per input.
+
+    A mask is boolean, or fractional where ties are shared.
+    """
+    facts.setdefault("broadcasts", not facts.get("reduces", False))
+    return _declare(function, "selection", signature, masks, facts)
+
+
+def linear(function: Any, *vjps: Rule, signature: str | None = None, **facts: Any) -> Op:
+    """Declare an op that is linear in each input alone, or in all at once with ``jointly=True``."""
+    return _declare(function, "linear", signature, vjps, facts)
+
+
+def rule(function: Any, *vjps: Rule, signature: str | None = None, **facts: Any) -> Op:
+    """Declare any other op by its vjps, and its ``jvps={argument: rule}`` where they are cheaper."""
+    return _declare(function, "rule", signature, vjps, facts)
+
+
+def constant(*functions: Any, complex: bool = True) -> None:
+    """Declare functions whose results carry no gradient: piecewise constant, integer or boolean.
+
+    ``complex=False`` says that this holds for real input only.
+    """
+    for function in functions:
+        TABLE[function] = Constant(function, complex)
+
+
+def composite(function: Any, **facts: Any) -> Callable[[F], F]:
+    """Register the decorated function of other ops to run when NumPy's `function` meets a Tensor."""
+
+    def register(run: F) -> F:
+        TABLE[function] = Composite(function, run, facts)
+        return run
+
+    return register
+
+
+def custom_op(**facts: Any) -> Callable[[Callable[..., Any]], Op]:
+    """Make the decorated function an op, with one vjp per differentiable argument, by name.
+
+    The rule's parameters say what it needs: the cotangent `g`, then the function's own arguments,
+    ``out`` for the result, ``shape`` for the shape of the argument. Nothing else is kept.
+    Write rules with NumPy functions on these, and derivatives of every order follow, in both modes.
+
+    Raises
+    ------
+    DeclarationError
+        For a rule of an argument that is not there, or that asks for a name that is not there.
+
+    Examples
+    --------
+    >>> import autotensor as at, numpy as np
+    >>> @at.custom_op(x=lambda g, x: g / (1 + np.exp(-x)))
+    ... def softplus(x):
+    ...     return np.logaddexp(x, 0.0)
+    >>> softplus(np.array([0.0]))
+    array([0.69314718])
+    >>> at.grad(softplus)(0.0)
+    np.float64(0.5)
+    """
+
+    def declare(function: Callable[..., Any]) -> Op:
+        code = function.__code__
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        op = Op(
+            function,
+            "rule",
+            ", ".join(names),
+            {key: value for key, value in facts.items() if callable(value)},
+            **{key: value for key, value in facts.items() if not callable(value)},
+        )
+        defaults = function.__defaults__ or ()
+        op.defaults = dict(zip(names[code.co_argcount - len(defaults) :], defaults, strict=False))
+        op.defaults |= function.__kwdefaults__ or {}
+        TABLE[function] = op
+        return op
+
+    return declare

@@ -1,0 +1,188 @@
+"""Reverse mode: cotangents down the graph.
+
+The walk runs on plain arrays, or, to be differentiated again, on Tensors: then `wrap` makes a
+Tensor of a kept array and the node it came from, and the rules run unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import numpy as np
+
+from autotensor import errors
+from autotensor.engine.graph import Leaf, Node, reachable
+from autotensor.engine.plan import OUT
+from autotensor.engine.shapes import unbroadcast
+
+__all__ = ["Deferred", "fit", "reverse", "wrapped"]
+
+Wrap = Callable[[Any, Any], Any]
+
+
+class Deferred:
+    """A cotangent that is not an array yet; rules may return one where an array would be wasteful.
+
+    ``dtype`` is None, which sends it past the path that arrays take.
+    """
+
+    __slots__ = ()
+    dtype = None
+    shape: tuple[int, ...]
+
+    def add(self, other: Any) -> None:
+        """Add another cotangent, deferred or dense, into this one."""
+        raise NotImplementedError
+
+    def dense(self) -> Any:
+        """The array, newly made."""
+        raise NotImplementedError
+
+
+def reverse(
+    cotangents: dict[Any, Any],
+    stops: Collection[Any] | None = None,
+    *,
+    wrap: Wrap | None = None,
+    free: bool = False,
+) -> dict[Any, Any]:
+    """Carry `cotangents` (node to array) down to the leaves, or to `stops`.
+
+    Parameters
+    ----------
+    cotangents : of the roots; consumed.
+    stops : the only nodes asked for, and where the walk ends; None for all leaves.
+    wrap : ``wrap(array, node)`` makes a Tensor; given when the pass itself is differentiated.
+    free : drop what the nodes kept, as the walk passes them.
+
+    Returns
+    -------
+    dict
+        The cotangent of each leaf or stop that was reached.
+    """
+    order = reachable(cotangents, stops or ())
+    needed = None if stops is None else _leading_to(stops, order)
+    deferred: dict[Any, Deferred] = {}
+    owned: set[Any] = set()
+    results: dict[Any, Any] = {}
+    for node in order:
+        g = cotangents.pop(node, None)
+        if deferred and node in deferred:
+            g = _densify(deferred.pop(node), g)
+        if g is None:
+            continue
+        if node.notes is not None:
+            for hook in tuple(node.notes.get("hooks", {}).values()):
+                g = hook(g)
+        plan = node.plan
+        if plan is None or (stops is not None and node in stops):
+            results[node] = g
+            continue
+        kept = node.kept
+        if kept is None:
+            raise errors.graph_freed(plan.op.name, node.shape)
+        if wrap is not None:
+            kept = wrapped(node, wrap)
+        parents = node.parents
+        for slot, name, pull in plan.pulls:
+            parent = parents[slot]
+            if needed is not None and parent not in needed:
+                continue
+            c = pull(g, kept, node, parent)
+            try:
+                fits = c.shape == parent.shape and c.dtype is parent.dtype
+            except AttributeError:
+                fits = False
+            if not fits or (wrap is not None and type(c) is not type(g)):
+                if isinstance(c, Deferred):
+                    if parent in deferred:
+                        deferred[parent].add(c)
+                    else:
+                        deferred[parent] = c
+                    continue
+                c = fit(c, plan.op, name, parent, wrap)
+            held = cotangents.get(parent)
+            if held is None:
+                cotangents[parent] = c
+            elif parent in owned:
+                held += c
+                cotangents[parent] = held
+            else:
+                cotangents[parent] = held + c
+                if wrap is None:
+                    owned.add(parent)
+        if free:
+            node.free()
+    return results
+
+
+def _leading_to(stops: Collection[Any], order: list[Any]) -> set[Any]:
+    """The nodes of `order` (latest first) from which a stop can be reached."""
+    needed = set(stops)
+    for node in reversed(order):
+        if node.plan is not None and any(
+            node.parents[slot] in needed for slot, _, _ in node.plan.pulls
+        ):
+            needed.add(node)
+    return needed
+
+
+def _densify(deferred: Deferred, g: Any) -> Any:
+    if g is not None:
+        deferred.add(g)
+    return deferred.dense()
+
+
+def wrapped(node: Node, wrap: Wrap) -> tuple[Any, ...]:
+    """What `node` kept, as Tensors that know where they came from."""
+    result: list[Any] = []
+    for value, source in zip(node.kept or (), node.plan.sources, strict=True):
+        if source == OUT:
+            result.append(wrap(value, node))
+        elif isinstance(source, range):
+            pairs = zip(value, node.parents[source.start : source.stop], strict=True)
+            result.append(tuple(_wrapped(v, p, wrap) for v, p in pairs))
+        else:
+            result.append(_wrapped(value, node.parents[source], wrap))
+    return tuple(result)
+
+
+def _wrapped(value: Any, parent: Any, wrap: Wrap) -> Any:
+    return wrap(value, parent) if isinstance(parent, (Node, Leaf)) else value
+
+
+def fit(c: Any, op: Any, name: str, parent: Node | Leaf, wrap: Wrap | None) -> Any:
+    """Put right what `op` returned as the cotangent of its argument `name`: shape, dtype, type.
+
+    Raises
+    ------
+    ShapeError
+        Where the shape is wrong and `op` does not broadcast its inputs.
+    LostGradientError
+        Where `c` is no array.
+    NoRuleError
+        Where the pass is recorded (`wrap`) and the rule returned a plain array.
+    """
+    if isinstance(c, (int, float, complex)):
+        c = np.asarray(c)[()]
+    if not hasattr(c, "shape") or not hasattr(c, "dtype"):
+        raise errors.gradient_type(op.name, name, c)
+    if wrap is not None and isinstance(c, (np.ndarray, np.generic)):
+        if np.any(c):
+            raise errors.rule_not_differentiable(op.name, name)
+        c = wrap(c, None)
+    if c.shape != parent.shape:
+        if not op.broadcasts:
+            raise errors.gradient_shape(op.name, name, c.shape, parent.shape)
+        try:
+            c = unbroadcast(c, parent.shape)
+        except ValueError:
+            raise errors.gradient_shape(op.name, name, c.shape, parent.shape) from None
+    if c.dtype != parent.dtype:
+        if c.dtype.kind not in "fciub":
+            raise errors.gradient_dtype(op.name, c.dtype, parent.dtype)
+        if c.dtype.kind == "c" and parent.dtype.kind != "c":
+            c = c.real
+        c = c.astype(parent.dtype)
+    return c

@@ -1,0 +1,58 @@
+"""Broadcasting, forward and back: pure functions on anything that speaks NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["broadcast", "expand", "normalize_axes", "unbroadcast"]
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum `g` over the axes along which `shape` was broadcast to ``g.shape``.
+
+    Raises ValueError where `shape` does not broadcast to ``g.shape``.
+    """
+    given = g.shape
+    extra = len(given) - len(shape)
+    if extra > 0:
+        if given[extra:] == shape:
+            return g.sum(0 if extra == 1 else tuple(range(extra)))
+        g = g.sum(tuple(range(extra)))
+        given = given[extra:]
+    if extra < 0 or any(a != b and b != 1 for a, b in zip(given, shape, strict=True)):
+        raise ValueError(f"{shape} does not broadcast to {given}")
+    ones = tuple(i for i, n in enumerate(shape) if n == 1 and given[i] != 1)
+    return g.sum(ones, keepdims=True) if ones else g
+
+
+def broadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """`g` seen at `shape`, without a copy.
+
+    For a NumPy scalar this builds the zero-stride view itself: ``np.broadcast_to`` does the same
+    in several microseconds.
+    """
+    if isinstance(g, np.generic):
+        view = np.ndarray(shape, g.dtype, np.asarray(g), 0, (0,) * len(shape))
+        view.flags.writeable = False
+        return view
+    return g if g.shape == shape else np.broadcast_to(g, shape)
+
+
+def normalize_axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
+    """The axes that `axis` means for an array of `ndim` axes, none of them negative."""
+    if axis is None:
+        return tuple(range(ndim))
+    if isinstance(axis, (int, np.integer)):
+        axis = (int(axis),)
+    return tuple(int(a) % ndim if ndim else int(a) for a in axis)
+
+
+def expand(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
+    """`g`, the shape of a reduction over `axis`, so that it broadcasts against `shape`."""
+    if keepdims or axis is None or not shape:
+        return g
+    reduced = normalize_axes(axis, len(shape))
+    return g.reshape(tuple(1 if i in reduced else n for i, n in enumerate(shape)))

@@ -1,0 +1,280 @@
+"""Every error text of the engine, in one place, so that one test can hold them to their form.
+
+A text says what happened, to which tensor, and what to write instead, in at most four lines. Each
+class below is a subclass of the nearest builtin, so ``except ValueError`` keeps working.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = [
+    "AutotensorError",
+    "DeclarationError",
+    "DtypeError",
+    "GraphFreedError",
+    "InPlaceError",
+    "LostGradientError",
+    "NoGradientError",
+    "NoRuleError",
+    "ShapeError",
+]
+
+
+class AutotensorError(Exception):
+    """Base of the errors that only autotensor raises."""
+
+
+class DeclarationError(AutotensorError, TypeError):
+    """A rule was declared wrongly: an unknown name, a missing argument, a second registration."""
+
+
+class DtypeError(AutotensorError, TypeError):
+    """A dtype that cannot carry a gradient was asked to."""
+
+
+class GraphFreedError(AutotensorError, RuntimeError):
+    """A backward pass reached a node whose arrays an earlier pass has freed."""
+
+
+class InPlaceError(AutotensorError, RuntimeError):
+    """A write in place whose gradient could not be right."""
+
+
+class LostGradientError(AutotensorError, TypeError):
+    """A tensor was about to leave the graph and take its gradient along."""
+
+
+class NoGradientError(AutotensorError, RuntimeError):
+    """``backward()`` has nothing to differentiate."""
+
+
+class NoRuleError(AutotensorError, TypeError):
+    """A NumPy function without a derivative rule met a tensor that requires grad."""
+
+
+class ShapeError(AutotensorError, ValueError):
+    """A gradient, seed or tangent of the wrong shape."""
+
+
+def called(name: str | None) -> str:
+    """``" 'w'"`` for a named tensor, nothing for an unnamed one."""
+    return f" {name!r}" if name else ""
+
+
+def non_scalar(shape: tuple[int, ...]) -> ShapeError:
+    size = f"({shape[0]},)" if len(shape) == 1 else f"{shape}"
+    one = shape[0] if len(shape) == 1 else shape
+    return ShapeError(
+        f"backward() needs a scalar; this tensor has shape {size}. Use y.sum().backward() or "
+        f"y.mean().backward(),\nor pass a gradient of shape {size}: y.backward(np.ones({one}))."
+    )
+
+
+def not_scalar_output(transform: str, shape: tuple[int, ...]) -> ShapeError:
+    return ShapeError(
+        f"at.{transform} needs a function with a scalar result; this one returned shape {shape}. "
+        "Reduce it with .sum() or .mean(),\nor use at.vjp, which takes a cotangent."
+    )
+
+
+def not_a_tensor_output(transform: str, result: object) -> LostGradientError:
+    return LostGradientError(
+        f"at.{transform} needs a function that returns a Tensor; this one returned "
+        f"{type(result).__name__}. Was the result converted on the way (float(), .numpy(), .item())?"
+    )
+
+
+def nothing_to_differentiate() -> NoGradientError:
+    return NoGradientError(
+        "backward() found nothing to differentiate: no leaf of this graph has requires_grad=True. "
+        "Set it on the leaves you want,\nw = at.tensor(..., requires_grad=True); "
+        "setting it on the loss would not help."
+    )
+
+
+def graph_freed(op: str, shape: tuple[int, ...]) -> GraphFreedError:
+    return GraphFreedError(
+        "this graph was already used by backward() and what it kept is freed "
+        f"(first reached at {op} of shape {shape}).\nPass retain_graph=True the first time, or "
+        "compute the loss again. To differentiate a sum, add the losses first."
+    )
+
+
+def seed_shape(got: tuple[int, ...], wanted: tuple[int, ...], what: str) -> ShapeError:
+    if len(got) != len(wanted):
+        differ = f"it has {len(got)} axes instead of {len(wanted)}"
+    else:
+        axes = [i for i, (a, b) in enumerate(zip(got, wanted, strict=True)) if a != b]
+        plural = "axis" if len(axes) == 1 else "axes"
+        differ = f"they differ in {plural} {', '.join(map(str, axes))}"
+    return ShapeError(
+        f"the {what} has shape {got}, the tensor has shape {wanted}: {differ}. "
+        f"Pass np.broadcast_to(..., {wanted}) if that is meant."
+    )
+
+
+def gradient_shape(op: str, name: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> ShapeError:
+    extra = len(got) - len(wanted)
+    fits = extra >= 0 and all(
+        a == b or b == 1 for a, b in zip(got[max(extra, 0) :], wanted, strict=False)
+    )
+    if fits:
+        ones = tuple(i + extra for i, n in enumerate(wanted) if n == 1 and got[i + extra] != 1)
+        axes = tuple(range(extra)) + ones
+        hint = f"The argument was broadcast: sum over axes {axes}."
+    else:
+        hint = f"Return an array of shape {wanted}."
+    return ShapeError(
+        f"the rule of {op} for argument {name!r} returned shape {got}, but the argument has "
+        f"shape {wanted}.\n{hint}"
+    )
+
+
+def gradient_type(op: str, name: str, got: object) -> LostGradientError:
+    return LostGradientError(
+        f"the rule of {op} for argument {name!r} returned {type(got).__name__}; "
+        "a rule returns an array of the argument's shape."
+    )
+
+
+def rule_not_differentiable(op: str, name: str) -> NoRuleError:
+    return NoRuleError(
+        f"the rule of {op} for argument {name!r} left NumPy on Tensors, so it has no derivative "
+        "of its own.\nWrite it with NumPy functions and operators on its arguments, "
+        "or differentiate once only."
+    )
+
+
+def gradient_dtype(op: str, dtype: object, wanted: object) -> DtypeError:
+    return DtypeError(f"the rule of {op} returned dtype {dtype}; its argument has dtype {wanted}.")
+
+
+def leaf_in_place(name: str | None) -> InPlaceError:
+    w = name or "w"
+    return InPlaceError(
+        f"leaf{called(name)} requires grad and cannot be changed in place while gradients are "
+        f"recorded.\nFor an update step: with at.no_grad(): {w} -= lr * {w}.grad. "
+        f"To change a value on the way: x = {w}.copy() first."
+    )
+
+
+def shared_memory(name: str | None, shape: tuple[int, ...]) -> InPlaceError:
+    return InPlaceError(
+        f"the tensor{called(name)} of shape {shape} shares its memory with another live tensor "
+        "(one is a view of the other),\nand writes do not travel between views. Write to "
+        "x = x.copy(), or build the value with np.where or np.concatenate."
+    )
+
+
+def write_shape(got: tuple[int, ...], wanted: tuple[int, ...]) -> ShapeError:
+    return ShapeError(
+        f"a result of shape {got} does not fit in place into a tensor of shape {wanted}. "
+        "Write x = x + y instead of x += y."
+    )
+
+
+def write_dtype(got: object, wanted: object) -> DtypeError:
+    return DtypeError(
+        f"a result of dtype {got} cannot be written in place into a tensor of dtype {wanted}. "
+        f"Write x = x + y, or convert first with .astype({got})."
+    )
+
+
+def filled_ndarray() -> LostGradientError:
+    return LostGradientError(
+        "the destination is a plain ndarray, so the gradient would be lost. Build it with "
+        "np.stack([...]) or np.concatenate,\nor start from at.zeros(...) and assign there."
+    )
+
+
+def lost_gradient(way: str, shape: tuple[int, ...], name: str | None, instead: str) -> Exception:
+    return LostGradientError(
+        f"{way} of the tensor{called(name)} of shape {shape} would lose its gradient. "
+        f"Use {instead}."
+    )
+
+
+def copy_of_tracked(shape: tuple[int, ...], name: str | None) -> LostGradientError:
+    return LostGradientError(
+        f"at.tensor() makes a new leaf, and the tensor{called(name)} of shape {shape} has a graph "
+        "that would be lost.\nUse x.copy() to copy it within the graph, or x.detach() to leave it."
+    )
+
+
+def no_dtype_for_grad(dtype: object) -> DtypeError:
+    return DtypeError(
+        f"requires_grad=True needs a float or complex array; got {dtype}. Use x.astype(float)."
+    )
+
+
+def not_numeric(dtype: object, shape: tuple[int, ...]) -> DtypeError:
+    return DtypeError(
+        f"a tensor holds numbers or booleans; got an array of dtype {dtype} and shape {shape}. "
+        "Are the rows of equal length?"
+    )
+
+
+def requires_grad_of_result() -> LostGradientError:
+    return LostGradientError(
+        "requires_grad can be changed on leaves only; this tensor is the result of an op. "
+        "Use x.detach() for a constant with its value."
+    )
+
+
+def no_rule(name: str, argument: str | None, nearest: Sequence[str]) -> NoRuleError:
+    of = f" for argument {argument!r}" if argument else ""
+    like = f" Nearest with a rule: {', '.join(nearest)}." if nearest else ""
+    return NoRuleError(
+        f"{name} has no derivative{of}. Write it with functions that have one, declare it with "
+        f"at.custom_op,\nor use x.detach() if no derivative is wanted.{like}"
+    )
+
+
+def no_complex_rule(name: str) -> NoRuleError:
+    return NoRuleError(
+        f"{name} is constant almost everywhere for real input, but not for complex input, "
+        "where it has no rule here. Write it with np.abs and a division."
+    )
+
+
+def unknown_rule_name(op: str, rule: str, name: str, valid: Sequence[str]) -> DeclarationError:
+    return DeclarationError(
+        f"the rule of {op} for {rule!r} asks for {name!r}, which {op} does not have. "
+        f"Valid names: {', '.join(valid)}."
+    )
+
+
+def unknown_argument(op: str, argument: str, valid: Sequence[str]) -> DeclarationError:
+    return DeclarationError(
+        f"{op} has no argument {argument!r} to give a rule to. Its arguments: {', '.join(valid)}."
+    )
+
+
+def declared_twice(op: str) -> DeclarationError:
+    return DeclarationError(f"{op} has a rule already; an op is declared once.")
+
+
+def bad_declaration(op: str, reason: str) -> DeclarationError:
+    return DeclarationError(f"{op}: {reason}")
+
+
+def not_a_leaf(shape: tuple[int, ...], name: str | None) -> LostGradientError:
+    return LostGradientError(
+        f"the tensor{called(name)} of shape {shape} is the result of an op: only leaves can be "
+        "pickled or deep-copied.\nUse x.copy() to copy it within the graph, "
+        "or x.detach() to take its value out."
+    )
+
+
+def non_leaf_grad(name: str | None) -> str:
+    h = name or "h"
+    return f"{h}.grad is None because {h} is not a leaf; call {h}.retain_grad() before backward()."
+
+
+def describe(value: Any) -> str:
+    """``float64 (3, 2)`` for arrays, the type's name for anything else."""
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"{value.dtype} {value.shape}"
+    return type(value).__name__

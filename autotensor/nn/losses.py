@@ -1,0 +1,47 @@
+"""Losses: one number for how far a prediction is from its target."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotensor.array import Tensor
+from autotensor.nn.module import Module
+
+__all__ = ["MSE"]
+
+
+class MSE(Module):
+    """Mean squared error: the mean over all entries of ``(prediction - target)**2``.
+
+    Its gradient with respect to the prediction is ``2 / prediction.size * (prediction - target)``.
+
+    Examples
+    --------
+    >>> import autotensor as at
+    >>> mse = at.nn.MSE()
+    >>> prediction = at.tensor([1.0, 5.0], requires_grad=True)
+    >>> loss = mse(prediction, at.tensor([1.0, 2.0]))
+    >>> loss.item()
+    4.5
+    >>> loss.backward()
+    >>> prediction.grad.tolist()
+    [0.0, 3.0]
+    """
+
+    def __call__(self, prediction: Tensor, target: Tensor | NDArray[Any]) -> Tensor:
+        """Compare a prediction with a target of the same shape; the loss has shape ().
+
+        Raises
+        ------
+        ValueError
+            If the shapes differ: broadcasting (n,) against (n, 1) would compare every prediction
+            with every target.
+        """
+        if prediction.shape != target.shape:
+            raise ValueError(
+                f"MSE needs prediction and target of one shape, "
+                f"got {prediction.shape} and {target.shape}"
+            )
+        loss: Tensor = np.square(prediction - target).mean()
+        return loss

@@ -1,0 +1,23 @@
+"""The ops: declarations only, one file per family. Rules are plain NumPy and know no Tensor."""
+
+from autotensor.ops import (
+    activation,
+    constants,
+    einsum,
+    elementwise,
+    indexing,
+    linalg,
+    reduction,
+    shape,
+)
+
+__all__ = [
+    "activation",
+    "constants",
+    "einsum",
+    "elementwise",
+    "indexing",
+    "linalg",
+    "reduction",
+    "shape",
+]

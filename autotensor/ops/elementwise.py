@@ -1,0 +1,96 @@
+"""Ops that act entry by entry, with broadcasting."""
+
+import numpy as np
+
+from autotensor.engine.primitive import elementwise, linear, rule, selection
+
+linear(np.add, lambda g: g, lambda g: g, jointly=True)
+linear(np.subtract, lambda g: g, lambda g: -g, jointly=True)
+linear(np.negative, lambda g: -g)
+linear(np.conjugate, lambda g: g.conj(), name="conj")
+elementwise(np.multiply, lambda y: y, lambda x: x)
+elementwise(
+    np.divide, lambda y: 1 / y, lambda y, out: -out / y, domain={"x": "real", "y": "nonzero"}
+)
+# `y - (y != 0)` and `x + (x == 0)` keep x**0 and 0**y from becoming 0 * inf.
+elementwise(
+    np.power,
+    lambda x, y: y * x ** (y - (y != 0)),
+    lambda x, out: out * np.log(x + (x == 0)),
+    domain={"x": "positive", "y": "real"},
+)
+
+elementwise(np.exp, lambda out: out)
+elementwise(np.expm1, lambda out: out + 1)
+elementwise(np.log, lambda x: 1 / x, domain="positive")
+elementwise(np.log1p, lambda x: 1 / (1 + x), domain="positive")
+elementwise(np.sqrt, lambda out: 0.5 / out, domain="positive")
+elementwise(np.square, lambda x: 2 * x)
+elementwise(np.sin, lambda x: np.cos(x))
+elementwise(np.cos, lambda x: -np.sin(x))
+elementwise(np.tan, lambda out: 1 + out * out, domain="unit")
+elementwise(np.tanh, lambda out: 1 - out * out)
+elementwise(np.arctan, lambda x: 1 / (1 + x * x), domain="unit")
+
+
+def _direction(x, out):
+    """x / abs(x), and 0 at 0."""
+    return np.sign(x) if x.dtype.kind != "c" else x / (out + (out == 0))
+
+
+rule(
+    np.absolute,
+    lambda g, x, out: g * _direction(x, out),
+    jvps={"x": lambda t, x, out: (t * _direction(x, out).conj()).real},
+    domain="nonzero",
+)
+
+# Ties share the gradient evenly: (x > y) + (x == y) / 2.
+selection(
+    np.maximum,
+    lambda x, y: ((x > y) + 0.5 * (x == y)),
+    lambda x, y: ((y > x) + 0.5 * (x == y)),
+    complex=False,
+)
+selection(
+    np.minimum,
+    lambda x, y: ((x < y) + 0.5 * (x == y)),
+    lambda x, y: ((y < x) + 0.5 * (x == y)),
+    complex=False,
+)
+
+
+def _inside(a, a_min, a_max):
+    """Where `clip` takes `a` itself, its bounds included."""
+    above = True if a_min is None else a >= a_min
+    below = True if a_max is None else a <= a_max
+    return above & below
+
+
+selection(
+    np.clip,
+    signature="a, a_min=None, a_max=None, out=None",
+    aliases={"min": "a_min", "max": "a_max"},
+    a=lambda a, a_min, a_max: _inside(a, a_min, a_max),
+    a_min=lambda a, a_min, a_max: a < a_min if a_max is None else (a < a_min) & (a_min <= a_max),
+    a_max=lambda a, a_min, a_max: a > a_max if a_min is None else (a > a_max) | (a_min > a_max),
+    complex=False,
+    cases=[
+        {"a": (4, 3), "a_min": -0.3, "a_max": 0.4},
+        {"a": (3,), "a_min": None, "a_max": 0.5},
+        {"a": (3,), "a_min": 0.2, "a_max": None},
+        {"a": (4, 3), "a_min": (3,), "a_max": (4, 1)},
+    ],
+)
+selection(
+    np.where,
+    signature="condition, x, y",
+    constants=["condition"],
+    x=lambda condition: condition != 0,
+    y=lambda condition: condition == 0,
+    cases=[
+        {"condition": [[True, False, True], [False, False, True]], "x": (2, 3), "y": (3,)},
+        {"condition": True, "x": (2, 1), "y": (1, 3)},
+        {"condition": [1, 0], "x": (), "y": (2,)},
+    ],
+)

@@ -1,0 +1,100 @@
+"""Products of matrices and of arrays."""
+
+import math
+
+import numpy as np
+
+from autotensor.engine.primitive import composite, linear
+from autotensor.engine.shapes import normalize_axes
+
+
+def _matmul_x(g, y, shape):
+    """The cotangent of x in x @ y; a vector counts as a row on the left, a column on the right."""
+    y = y.conj()
+    if y.ndim == 1:
+        return g[..., None] * y
+    if len(shape) == 1:
+        return (g[..., None, :] * y).sum(-1)
+    return g @ y.mT
+
+
+def _matmul_y(g, x, shape):
+    x = x.conj()
+    if x.ndim == 1:
+        if len(shape) == 1:
+            return g * x
+        return x[:, None] * g[..., None, :]
+    if len(shape) == 1:
+        return (x * g[..., None]).reshape((-1, shape[0])).sum(0)
+    return x.mT @ g
+
+
+linear(
+    np.matmul,
+    _matmul_x,
+    _matmul_y,
+    cases=[
+        {"x": (2, 3), "y": (3, 4)},
+        {"x": (3,), "y": (3,)},
+        {"x": (3,), "y": (3, 2)},
+        {"x": (2, 3), "y": (3,)},
+        {"x": (5, 2, 3), "y": (3, 2)},
+        {"x": (5, 1, 2, 3), "y": (4, 3, 2)},
+        {"x": (5, 2, 3), "y": (3,)},
+        {"x": (3,), "y": (4, 3, 2)},
+        {"x": (2, 0), "y": (0, 3)},
+    ],
+)
+
+
+@composite(
+    np.tensordot,
+    inputs=("a", "b"),
+    cases=[
+        {"a": (2, 3), "b": (3, 2), "axes": 1},
+        {"a": (2, 3, 4), "b": (4, 3, 2), "axes": ((2, 1), (0, 1))},
+        {"a": (2,), "b": (3,), "axes": 0},
+    ],
+)
+def tensordot(a, b, axes=2):
+    """The sum of products over the paired `axes`, as one matrix product."""
+    if isinstance(axes, (int, np.integer)):
+        axes = (range(a.ndim - axes, a.ndim), range(axes))
+    of_a, of_b = (normalize_axes(x, n) for x, n in zip(axes, (a.ndim, b.ndim), strict=True))
+    free_a = tuple(i for i in range(a.ndim) if i not in of_a)
+    free_b = tuple(i for i in range(b.ndim) if i not in of_b)
+    size = math.prod(a.shape[i] for i in of_a)
+    rows = a.transpose(free_a + of_a).reshape((math.prod(a.shape[i] for i in free_a), size))
+    columns = b.transpose(of_b + free_b).reshape((size, math.prod(b.shape[i] for i in free_b)))
+    shape = [a.shape[i] for i in free_a] + [b.shape[i] for i in free_b]
+    return (rows @ columns).reshape(tuple(shape))
+
+
+@composite(
+    np.dot,
+    inputs=("a", "b"),
+    cases=[
+        {"a": (3,), "b": (3,)},
+        {"a": (2, 3), "b": (3, 2)},
+        {"a": (), "b": (3, 2)},
+        {"a": (2, 2, 3), "b": (3,)},
+        {"a": (2, 3), "b": (4, 3, 2)},
+    ],
+)
+def dot(a, b):
+    """The product over the last axis of `a` and the second to last of `b`."""
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return np.multiply(a, b)
+    if np.ndim(b) <= 2:
+        return np.matmul(a, b)
+    return tensordot(a, b, ((-1,), (-2,)))
+
+
+@composite(
+    np.outer,
+    inputs=("a", "b"),
+    cases=[{"a": (2,), "b": (3,)}, {"a": (2, 2), "b": ()}],
+)
+def outer(a, b):
+    """All products of an entry of `a` with an entry of `b`."""
+    return np.multiply(np.reshape(a, (-1, 1)), np.reshape(b, (1, -1)))

@@ -1,0 +1,159 @@
+"""Ops that reduce axes: sums, means, products, extremes, and what is composed of them."""
+
+import numpy as np
+
+from autotensor.engine.primitive import composite, linear, rule, selection
+from autotensor.engine.shapes import broadcast, expand, normalize_axes
+
+_AXES = "a, axis=None, dtype=None, out=None, keepdims=False"
+_CASES = [
+    {"a": (3,)},
+    {"a": ()},
+    {"a": (2, 3), "axis": 1},
+    {"a": (2, 3), "axis": -2, "keepdims": True},
+    {"a": (2, 3, 2), "axis": (0, -1)},
+    {"a": (2, 3), "axis": None, "keepdims": True},
+]
+_MASK = {"a": (2, 3), "axis": 0, "where": [[True, False, True], [True, True, True]]}
+
+
+def _spread(g, shape, axis, keepdims):
+    return broadcast(expand(g, shape, axis, keepdims), shape)
+
+
+def _count(shape, axis, where):
+    """How many entries each sum over `axis` has."""
+    if where is True:
+        count = 1
+        for i in normalize_axes(axis, len(shape)):
+            count *= shape[i]
+        return count
+    return np.broadcast_to(where, shape).sum(None if axis is None else axis, keepdims=True)
+
+
+def _sum_vjp(g, shape, axis, keepdims, where):
+    g = _spread(g, shape, axis, keepdims)
+    return g if where is True else g * where
+
+
+def _mean_vjp(g, shape, axis, keepdims, where):
+    count = _count(shape, axis, where)
+    if where is True:
+        return _spread(g / count, shape, axis, keepdims)
+    return broadcast(expand(g, shape, axis, keepdims) / count, shape) * where
+
+
+linear(
+    np.sum,
+    signature=f"{_AXES}, initial=0, where=True",
+    constants=["where"],
+    a=lambda g, shape, axis, keepdims, where: _sum_vjp(g, shape, axis, keepdims, where),
+    cases=[*_CASES, _MASK, {"a": (0, 2), "axis": 0}],
+)
+linear(
+    np.mean,
+    signature=f"{_AXES}, where=True",
+    constants=["where"],
+    a=lambda g, shape, axis, keepdims, where: _mean_vjp(g, shape, axis, keepdims, where),
+    cases=[*_CASES, _MASK],
+)
+
+
+def _take_extreme(a, out, axis, keepdims, where):
+    """Where `a` has the extreme value, ties sharing it evenly."""
+    taken = a == expand(out, a.shape, axis, keepdims)
+    if where is not True:
+        taken = taken & np.asarray(where)
+    axis = normalize_axes(axis, a.ndim)
+    return taken / np.maximum(taken.sum(axis, keepdims=True), 1)
+
+
+for _extreme in (np.max, np.min):
+    selection(
+        _extreme,
+        signature="a, axis=None, out=None, keepdims=False, initial=None, where=True",
+    constants=["where"],
+        a=lambda a, out, axis, keepdims, where: _take_extreme(a, out, axis, keepdims, where),
+        reduces=True,
+        domain="distinct",
+        complex=False,
+        cases=[*_CASES, {**_MASK, "initial": 0.1}],
+    )
+
+
+def _others(a):
+    """For each entry the product of all others along the last axis, in log2(n) steps.
+
+    No division, so entries may be zero, and derivatives of all orders are right there.
+    """
+    n = a.shape[-1]
+    if n < 2:
+        return np.ones_like(a)
+    half = n // 2
+    left, right, rest = a[..., :half], a[..., half : 2 * half], a[..., 2 * half :]
+    above = _others(np.concatenate([left * right, rest], -1))
+    pairs = above[..., :half]
+    return np.concatenate([pairs * right, pairs * left, above[..., half:]], -1)
+
+
+def _prod_vjp(g, a, axis, keepdims, where):
+    shape = a.shape
+    reduced = normalize_axes(axis, len(shape))
+    order = tuple(i for i in range(len(shape)) if i not in reduced) + reduced
+    if where is not True:
+        a = np.where(where, a, 1)
+    moved = a.transpose(order)
+    count = _count(shape, axis, True)
+    rows = moved.reshape(moved.shape[: len(shape) - len(reduced)] + (count,))
+    others = _others(rows).reshape(moved.shape).transpose(np.argsort(order))
+    result = expand(g, shape, axis, keepdims) * others.conj()
+    return result if where is True else result * where
+
+
+rule(
+    np.prod,
+    signature=f"{_AXES}, initial=1, where=True",
+    constants=["where"],
+    a=lambda g, a, axis, keepdims, where: _prod_vjp(g, a, axis, keepdims, where),
+    cases=[*_CASES, _MASK, {"a": (5,)}, {"a": (0,)}],
+)
+
+
+@composite(np.var, inputs=("a",), cases=[*_CASES, _MASK, {"a": (4,), "ddof": 1}])
+def var(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=None, correction=0):
+    """The mean squared distance from the mean."""
+    if mean is None:
+        mean = np.mean(a, axis, dtype, keepdims=True, where=where)
+    deviation = a - mean
+    squares = np.square(deviation) if a.dtype.kind != "c" else (deviation * deviation.conj()).real
+    total = np.sum(squares, axis, dtype, keepdims=keepdims, where=where)
+    count = np.sum(np.broadcast_to(where, a.shape), axis, keepdims=keepdims)
+    return total / np.maximum(count - (ddof or correction), 0)
+
+
+@composite(
+    np.std,
+    inputs=("a",),
+    domain="distinct",
+    cases=[
+        {"a": (3,)},
+        {"a": (2, 3), "axis": 1},
+        {"a": (2, 3, 2), "axis": (0, -1), "keepdims": True},
+        {"a": (4,), "ddof": 1},
+        {"a": (2, 3), "axis": 1, "where": [[True, False, True], [True, True, True]]},
+    ],
+)
+def std(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=None, correction=0):
+    """The square root of the variance."""
+    return np.sqrt(
+        var(
+            a,
+            axis,
+            dtype,
+            ddof=ddof,
+            keepdims=keepdims,
+            where=where,
+            mean=mean,
+            correction=correction,
+        )
+    )

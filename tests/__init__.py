@@ -1,0 +1,1 @@
+"""The tests; they lie as the modules of autotensor that they test."""
