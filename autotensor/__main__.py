@@ -57,9 +57,10 @@ def train(exercise: Exercise, optimizer: at.optim.Optimizer, steps: int) -> NDAr
         loss.backward()
         optimizer.step()
         losses[step] = loss.item()
-        if bar and (step % EVERY == 0 or step == steps - 1):
+        done = step + 1
+        if bar and (done % EVERY == 0 or done == steps):
             bar.set_postfix_str(f"loss {losses[step]:.2e}", refresh=False)
-            bar.update(step + 1 - bar.n)
+            bar.update(done - bar.n)
     if bar:
         bar.close()
     return losses
@@ -74,12 +75,14 @@ def summarize(exercise: Exercise, optimizer: at.optim.Optimizer, losses: NDArray
         say(f"  {first:>6,}  " + " ".join(f"{loss:.1e}" for loss in shown))
     say("\n  In the end")
     w, b = exercise.w.numpy(), exercise.b.numpy()
+    w_error, b_error = np.abs(w - exercise.w_real), np.abs(b - exercise.b_real)
     field("loss", f"{losses[-1]:.2e}, from {losses[0]:.2e} in the first step")
     field("lr", f"{optimizer.lr:g}")
     field("w", array_text(w, "{: .4f}"))
     field("b", array_text(b, "{: .4f}"))
-    field("|w - w_real|", array_text(np.abs(w - exercise.w_real), "{:.0e}"))
-    field("|b - b_real|", array_text(np.abs(b - exercise.b_real), "{:.0e}"))
+    field("|w - w_real|", array_text(w_error, "{:.0e}"))
+    field("|b - b_real|", array_text(b_error, "{:.0e}"))
+    field("at most", f"{w_error.max():.1e} in w, {b_error.max():.1e} in b")
 
 
 @at.custom_op(x=lambda g, x: g / (1 + np.exp(-x)))
@@ -120,11 +123,9 @@ def plot(curves: dict[str, NDArray[Any]], path: Path) -> bool:
     figure = figure_module.Figure(figsize=(8, 4.5), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     for (label, losses), color in zip(curves.items(), ("#c44e52", "#4c72b0"), strict=True):
-        steps = np.arange(len(losses))
-        axes.plot(steps, losses, color=color, linewidth=0.5, alpha=0.35)
-        axes.plot(steps[::EVERY], losses[::EVERY], color=color, linewidth=1.8, label=label)
+        axes.plot(range(1, len(losses) + 1), losses, color=color, linewidth=1.5, label=label)
     axes.set_yscale("log", nonpositive="mask")
-    axes.set_xlim(0, None)
+    axes.margins(x=0)
     axes.set_xlabel("step")
     axes.set_ylabel("mean squared error")
     axes.set_title("Learning a linear map through a Relu", loc="left", fontweight="bold")

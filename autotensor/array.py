@@ -16,7 +16,7 @@ import numpy as np
 
 from autotensor import errors
 from autotensor.engine.graph import Leaf, Node
-from autotensor.engine.modes import recording
+from autotensor.engine.modes import enable_grad, no_grad, recording
 
 __all__ = ["Handle", "Tensor", "attach", "sum_gradients"]
 
@@ -205,8 +205,10 @@ class Tensor:
         shape, dtype = node.shape, node.dtype
 
         def hook(g: Any) -> Any:
-            given = g if isinstance(g, Tensor) else Tensor(g, None)
-            result = function(given)
+            recorded = isinstance(g, Tensor)
+            given = g if recorded else Tensor(g, None)
+            with enable_grad() if recorded else no_grad():
+                result = function(given)
             if result is None:
                 return g
             if not isinstance(result, Tensor):
@@ -215,7 +217,7 @@ class Tensor:
                 raise errors.seed_shape(result.shape, shape, "hook's gradient")
             if result.dtype != dtype:
                 result = result.astype(dtype)
-            return result if given is g else result._data
+            return result if recorded else result._data
 
         return _add_hook(node, hook)
 

@@ -49,6 +49,8 @@ def record(
 
 def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Run `op` and record it, if an input is tracked and gradients are recorded."""
+    if len(args) == 1 and not kwargs and type(args[0]) is Tensor:
+        return _apply_to_one(op, args[0])
     raw = [a._data if type(a) is Tensor else _unwrap_nested(a) for a in args]
     raw_kwargs = {k: unwrap(v) for k, v in kwargs.items()} if kwargs else kwargs
     out = op.function(*raw, **raw_kwargs)
@@ -61,6 +63,22 @@ def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         result = Tensor(out, None)
     if type(out) is np.ndarray and out.base is not None:
         _note_view(out, result, args)
+    return result
+
+
+def _apply_to_one(op: Op, tensor: Tensor) -> Tensor:
+    """`apply` for a call with one Tensor and nothing else."""
+    x = tensor._data
+    out = op.function(x)
+    if type(out) is np.ndarray and out.ndim == 0:
+        out = out[()]
+    node = tensor._node
+    if node is not None and node.requires_grad and recording.get():
+        result = record(op, 1, (node,), (x,), out, _NO_OPTIONS)
+    else:
+        result = Tensor(out, None)
+    if type(out) is np.ndarray and out.base is not None:
+        _note_view(out, result, (tensor,))
     return result
 
 
@@ -126,7 +144,7 @@ def _owned(value: Any) -> Any:
 def _note_view(out: np.ndarray[Any, Any], result: Tensor, args: Sequence[Any]) -> None:
     """Give `result` and the argument whose memory it views one token: its references count them."""
     for a in args:
-        if type(a) is Tensor and np.may_share_memory(out, a._data):
+        if type(a) is Tensor and (out.base is a._data or np.may_share_memory(out, a._data)):
             if a._shared is None:
                 a._shared = object()
             result._shared = a._shared
@@ -191,8 +209,6 @@ def _nearest(name: str) -> list[str]:
 
 def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     if method == "__call__" and not kwargs:
-        if len(inputs) == 1 and ufunc in _UNARY:
-            return _UNARY[ufunc](self)
         entry = TABLE.get(ufunc)
         if isinstance(entry, Op):
             return apply(entry, inputs, kwargs)
@@ -272,18 +288,6 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
 # -- operators ------------------------------------------------------------------------------------
 
 
-def _unary(op: Op, compute: Callable[[Any], Any]) -> Callable[[Tensor], Tensor]:
-    def method(self: Tensor) -> Tensor:
-        x = self._data
-        out = compute(x)
-        node = self._node
-        if node is not None and node.requires_grad and recording.get():
-            return record(op, 1, (node,), (x,), out, _NO_OPTIONS)
-        return Tensor(out, None)
-
-    return method
-
-
 def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, Any]:
     """The operator, its reflection and its in-place form."""
     op = TABLE[ufunc]
@@ -340,6 +344,22 @@ def _comparison(compute: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], A
     return method
 
 
+def _by_ufunc(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
+    """The forms of an operator that is constant, or has no rule: whatever NumPy's function does."""
+
+    def forward(self: Tensor, other: Any) -> Any:
+        return _array_ufunc(self, ufunc, "__call__", self, other)
+
+    def reflected(self: Tensor, other: Any) -> Any:
+        return _array_ufunc(self, ufunc, "__call__", other, self)
+
+    def in_place(self: Tensor, other: Any) -> Any:
+        _check_write(self)
+        return _take_over(self, forward(self, other))
+
+    return forward, reflected, in_place
+
+
 def _of_table(function: Any) -> Callable[..., Any]:
     """The method that calls `function` with the Tensor as its first argument."""
 
@@ -383,11 +403,6 @@ def _real(self: Tensor) -> Tensor:
     return np.real(self) if self._data.dtype.kind == "c" else self
 
 
-_UNARY = {
-    ufunc: _unary(entry, ufunc)
-    for ufunc, entry in TABLE.items()
-    if isinstance(ufunc, np.ufunc) and isinstance(entry, Op) and ufunc.nin == 1
-}
 _NO_CONTEXT = contextlib.nullcontext()
 
 
@@ -403,6 +418,15 @@ def _complete() -> None:
     ):
         for prefix, method in zip(("", "r", "i"), _binary(ufunc, compute), strict=True):
             attach(f"__{prefix}{name}__", method)
+    for name, ufunc in (
+        ("and", np.bitwise_and),
+        ("or", np.bitwise_or),
+        ("xor", np.bitwise_xor),
+        ("floordiv", np.floor_divide),
+        ("mod", np.remainder),
+    ):
+        for prefix, method in zip(("", "r", "i"), _by_ufunc(ufunc), strict=True):
+            attach(f"__{prefix}{name}__", method)
     for name in ("lt", "le", "gt", "ge", "eq", "ne"):
         attach(f"__{name}__", _comparison(getattr(operator, name)))
     for function in TABLE:
@@ -412,9 +436,10 @@ def _complete() -> None:
             attach(name, _of_table(function))
     getitem = TABLE[operator.getitem]
     for name, value in {
-        "__neg__": _unary(TABLE[np.negative], operator.neg),
+        "__neg__": lambda self: apply(TABLE[np.negative], (self,), _NO_OPTIONS),
         "__pos__": lambda self: self.copy(),
-        "__abs__": _unary(TABLE[np.absolute], operator.abs),
+        "__invert__": lambda self: call(np.invert, "invert", (self,), _NO_OPTIONS),
+        "__abs__": lambda self: apply(TABLE[np.absolute], (self,), _NO_OPTIONS),
         "__getitem__": lambda self, index: apply(getitem, (self, index), _NO_OPTIONS),
         "__setitem__": _setitem,
         "__array_ufunc__": _array_ufunc,
@@ -430,6 +455,7 @@ def _complete() -> None:
         "real": property(_real),
         "imag": property(np.imag),
         "_set_value": _set_value,
+        "_apply": staticmethod(apply),
     }.items():
         attach(name, value)
 

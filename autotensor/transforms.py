@@ -83,12 +83,11 @@ def backward(
             raise errors.nothing_to_differentiate()
         seed = _seed(root, gradient, create_graph)
         seeds[root._node] = seeds[root._node] + seed if root._node in seeds else seed
-    with enable_grad() if create_graph else no_grad():
-        results = reverse(
-            seeds,
-            wrap=Tensor if create_graph else None,
-            free=not (retain_graph or create_graph),
-        )
+    if create_graph:
+        with enable_grad():
+            results = reverse(seeds, wrap=Tensor)
+    else:
+        results = reverse(seeds, free=not retain_graph)
     for leaf, g in results.items():
         leaf.grad = sum_gradients(leaf.grad, g)
 
@@ -98,7 +97,7 @@ def _seed(root: Tensor, gradient: Any, create_graph: bool) -> Any:
     if gradient is None:
         if root.size != 1:
             raise errors.non_scalar(root.shape)
-        gradient = np.ones(root.shape, root.dtype)[()]
+        gradient = root.dtype.type(1) if root.shape == () else np.ones(root.shape, root.dtype)
     elif isinstance(gradient, Tensor):
         if create_graph and gradient.shape == root.shape and gradient.dtype == root.dtype:
             return gradient

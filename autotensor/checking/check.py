@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from autotensor.array import Tensor
-from autotensor.checking.checks import Run, execute
+from autotensor.checking.checks import execute
 from autotensor.checking.problem import Problem
 from autotensor.checking.report import GradcheckError, GradcheckReport, joined, source_of
+from autotensor.checking.run import Run
 
 __all__ = ["gradcheck"]
 
@@ -37,8 +38,8 @@ def gradcheck(
     fn : callable
         Takes Tensors, returns a Tensor of any shape or a tuple of them.
     inputs : array, Tensor, or list or tuple
-        The argument, or the arguments. Float and complex arrays are differentiated; anything else is
-        passed on as it is.
+        The argument, or the arguments. Float and complex arrays are differentiated; anything else
+        is passed on as it is.
     order : int
         2 checks the second derivatives too, by checking the gradient as a function of its own.
     atol, rtol : float, optional

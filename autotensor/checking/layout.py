@@ -85,4 +85,5 @@ class Layout:
 
 
 def _as_complex(pairs: Array) -> Array:
+    pairs = np.ascontiguousarray(pairs)
     return pairs.view(np.result_type(pairs.dtype, np.complex64))

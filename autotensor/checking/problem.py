@@ -64,7 +64,9 @@ class Problem:
         if not values:
             raise ValueError(f"{name} returns no float or complex array: there is nothing to check")
         if output_names is None:
-            output_names = ["output"] if len(values) == 1 else [f"output{i}" for i in range(len(values))]
+            output_names = (
+                ["output"] if len(values) == 1 else [f"output{i}" for i in range(len(values))]
+            )
         self.outputs = Layout(values, output_names)
         self.value = self.outputs.pack(values)
 

@@ -98,13 +98,17 @@ def _pattern(wrong: Array, inputs: Layout, outputs: Layout) -> str:
     if wrong.all():
         return ""
     rows, columns = wrong.any(axis=1), wrong.any(axis=0)
-    if wrong.shape[0] == wrong.shape[1] > 1 and np.array_equal(wrong, np.eye(len(wrong), dtype=bool)):
+    if wrong.shape[0] == wrong.shape[1] > 1 and np.array_equal(
+        wrong, np.eye(len(wrong), dtype=bool)
+    ):
         return f": the {len(wrong)} diagonal ones"
     if rows.sum() == 1:
         return f": all with respect to {inputs.label(int(np.argmax(rows)))}"
     if columns.sum() == 1:
         return f": all of {outputs.label(int(np.argmax(columns)))}"
-    whole = [name for name, span in zip(inputs.names, inputs.spans, strict=True) if rows[span].any()]
+    whole = [
+        name for name, span in zip(inputs.names, inputs.spans, strict=True) if rows[span].any()
+    ]
     if 0 < len(whole) < len(inputs.names):
         return f": all with respect to {' and '.join(whole)}"
     return ""
@@ -113,7 +117,8 @@ def _pattern(wrong: Array, inputs: Layout, outputs: Layout) -> str:
 def _causes(comparison: Comparison, inputs: Layout) -> list[str]:
     """Guess what would explain all wrong entries at once."""
     a, d, wrong = comparison.rule, comparison.reference.value, comparison.wrong
-    near = 1e-5 * np.max(np.abs(d), initial=0.0) + 4 * comparison.reference.error
+    near: Array = 4 * comparison.reference.error
+    near = near + 1e-5 * np.max(np.abs(d), initial=0.0)
     if not np.all(np.isfinite(a)):
         return []
     if not a[wrong].any():

@@ -105,29 +105,34 @@ def _collect(roots: Sequence[Tensor], given: Named, variables: Named) -> Graph:
     names |= {node_of(tensor): name for name, tensor in reversed(given)}
 
     ids = {node: rank for rank, node in enumerate(nodes, 1)}
-
-    def label(node: Node | Leaf) -> str:
-        return names.get(node) or f"#{ids[node]} {node.op.name if node.op else _kind(node)}"
-
     known = {node: tensor for node, tensor in tensors.items() if node in ids}
-    buffers = _Buffers({id(_owner(t._data)): label(node) for node, t in known.items()})
+    dtypes = {dtype: str(dtype) for dtype in {node.dtype for node in nodes}}
+    buffers = _Buffers()
     vertices = tuple(
         Vertex(
-            id=ids[node],
-            kind=_kind(node),
-            op=node.op.name if node.op else "",
-            name=names.get(node),
-            shape=node.shape,
-            dtype=str(node.dtype),
-            arguments=_arguments(node, ids),
-            options=_options(node),
-            root=node in starts,
-            value=_value(known[node]._data) if node in known else "",
-            kept=buffers.add(node, label) if isinstance(node, Node) else 0,
+            ids[node],
+            _kind(node),
+            names.get(node),
+            node.shape,
+            dtypes[node.dtype],
+            node in starts,
+            _value(known[node]._data) if node in known else "",
+            node.op.name if node.op else "",
+            _arguments(node, ids),
+            _options(node) if isinstance(node, Node) else (),
+            buffers.add(node) if isinstance(node, Node) else 0,
         )
         for node in nodes
     )
-    return Graph(vertices, buffers.summary())
+
+    # A buffer is called by the tensor whose value it is, also where a view of it is kept.
+    owners = {id(_owner(tensor._data)): node for node, tensor in known.items()}
+
+    def label(key: int, holder: Node | Leaf) -> str:
+        node = owners.get(key, holder)
+        return names.get(node) or f"#{ids[node]} {node.op.name if node.op else _kind(node)}"
+
+    return Graph(vertices, buffers.summary(label))
 
 
 def _kind(node: Node | Leaf) -> str:
@@ -156,17 +161,15 @@ def _own_name(node: Node | Leaf) -> str | None:
 
 def _arguments(node: Node | Leaf, ids: Mapping[Any, int]) -> tuple[int | str, ...]:
     """The inputs as a picture shows them; absent ones only where something comes after them."""
-    parents = list(node.parents)
+    parents = node.parents
     while parents and parents[-1] is None:
-        parents.pop()
-    return tuple(
-        ids[parent] if isinstance(parent, (Node, Leaf)) else _text(parent) for parent in parents
-    )
+        parents = parents[:-1]
+    return tuple([ids.get(parent) or _text(parent) for parent in parents])
 
 
-def _options(node: Node | Leaf) -> tuple[tuple[str, str], ...]:
+def _options(node: Node) -> tuple[tuple[str, str], ...]:
     """The other arguments of the call, without those that are what the op assumes anyway."""
-    if isinstance(node, Leaf) or not node.options:
+    if not node.options:
         return ()
     defaults = node.op.defaults
     return tuple(
@@ -214,45 +217,45 @@ def _number(value: Any) -> str:
 class _Buffers:
     """The memory that nodes keep for their backward pass, each buffer counted once."""
 
-    def __init__(self, names: Mapping[int, str]) -> None:
-        self.names = names  # of tensors, by the buffer that holds their value
+    def __init__(self) -> None:
         self.sizes: dict[int, int] = {}
-        self.holders: dict[int, str] = {}
+        self.holders: dict[int, Node | Leaf] = {}
 
-    def add(self, node: Node, label: Callable[[Any], str]) -> int:
+    def add(self, node: Node) -> int:
         """Count what `node` keeps; return the bytes that no node before it kept."""
         added = 0
         for array, holder in _kept_arrays(node):
             owner = _owner(array)
-            if id(owner) not in self.sizes:
-                self.sizes[id(owner)] = owner.nbytes
-                self.holders[id(owner)] = self.names.get(id(owner)) or label(holder)
-                added += owner.nbytes
+            key = id(owner)
+            if key not in self.sizes:
+                self.sizes[key] = size = owner.nbytes
+                self.holders[key] = holder
+                added += size
         return added
 
-    def summary(self) -> Kept:
+    def summary(self, label: Callable[[int, Any], str]) -> Kept:
+        """All buffers together, and the largest, which `label` names."""
         if not self.sizes:
             return Kept()
-        largest = max(self.sizes, key=self.sizes.__getitem__)
-        return Kept(
-            sum(self.sizes.values()), len(self.sizes), self.sizes[largest], self.holders[largest]
-        )
+        key = max(self.sizes, key=self.sizes.__getitem__)
+        total = sum(self.sizes.values())
+        return Kept(total, len(self.sizes), self.sizes[key], label(key, self.holders[key]))
 
 
 def _kept_arrays(node: Node) -> Iterator[tuple[Any, Any]]:
     """Each array that `node` keeps, with the node or leaf whose value it is."""
+    parents = node.parents
     for value, source in zip(node.kept or (), node.plan.sources, strict=False):
-        if isinstance(source, range):
-            pairs = zip(value, node.parents[source.start : source.stop], strict=True)
-        else:
-            pairs = [(value, node if source == OUT else node.parents[source])]
-        for array, holder in pairs:
-            if hasattr(array, "nbytes"):
-                yield array, holder
+        if type(source) is range:
+            for part, i in zip(value, source, strict=True):
+                if hasattr(part, "nbytes"):
+                    yield part, parents[i]
+        elif hasattr(value, "nbytes"):
+            yield value, node if source == OUT else parents[source]
     for option in node.options.values():
-        for array in option if isinstance(option, (tuple, list)) else (option,):
-            if isinstance(array, np.ndarray):
-                yield array, node
+        for part in option if isinstance(option, (tuple, list)) else (option,):
+            if isinstance(part, np.ndarray):
+                yield part, node
 
 
 def _owner(array: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from math import inf
 
 __all__ = ["columns", "settled"]
 
@@ -105,8 +106,8 @@ def settled(
             weight = sum(size[b] for b in pulls[c])
             if weight:
                 wanted = sum(x[b] * size[b] for b in pulls[c]) / weight
-                least = max((x[b] + gap for b, gap in before[c].items()), default=wanted)
-                most = min((x[b] - gap for b, gap in after[c].items()), default=wanted)
+                least = max((x[b] + gap for b, gap in before[c].items()), default=-inf)
+                most = min((x[b] - gap for b, gap in after[c].items()), default=inf)
                 x[c] = max(least, min(wanted, most))
     return x
 

@@ -3,46 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Edge", "Kept", "Vertex", "edges_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Vertex:
+class Vertex(NamedTuple):
     """One box of the picture: a leaf, a constant or the result of an op.
 
     Attributes
     ----------
     id : rank of creation within the graph, from 1, so operands have smaller ids.
     kind : ``"leaf"`` (requires grad), ``"constant"`` or ``"op"``.
-    op : name of the op; empty for leaves and constants.
     name : what the user calls it, or None.
     shape : of the value.
     dtype : name of the dtype of the value.
+    root : whether the picture was asked for this vertex.
+    value : text of the value where it is known and small, otherwise empty.
+    op : name of the op; empty for leaves and constants, like all that follows.
     arguments : the inputs of the op in order; an int is the id of a vertex, a str the text of a
         constant.
     options : the other arguments of the call, as ``(name, text)``.
-    root : whether the picture was asked for this vertex.
-    value : text of the value where it is known and small, otherwise empty.
     kept : bytes kept for the backward pass, without buffers that an earlier vertex keeps too.
     """
 
     id: int
     kind: str
-    op: str
     name: str | None
     shape: tuple[int, ...]
     dtype: str
-    arguments: tuple[int | str, ...] = ()
-    options: tuple[tuple[str, str], ...] = ()
     root: bool = False
     value: str = ""
+    op: str = ""
+    arguments: tuple[int | str, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
     kept: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """The use of one vertex by another.
 
     Attributes
@@ -56,8 +54,7 @@ class Edge:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """What a graph keeps in memory for its backward pass, each buffer counted once.
 
     Attributes

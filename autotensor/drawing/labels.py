@@ -90,6 +90,8 @@ def is_infix(vertex: Vertex) -> bool:
 def _infix(vertex: Vertex) -> tuple[str, int, tuple[int, ...]] | None:
     if vertex.op == "getitem" and len(vertex.options) == 1:
         index = clean(vertex.options[0][1]).replace("{", "{{").replace("}", "}}")
+        if index.startswith("(") and index.endswith(")") and len(index) > 2:
+            index = index[1:-1]  # x[0, :2], as one would write it
         return f"{{}}[{index}]", ATOM, (ATOM,)
     known = _INFIX.get(vertex.op)
     fits = known is not None and not vertex.options and len(known[2]) == len(vertex.arguments)

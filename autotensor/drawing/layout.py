@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from autotensor.drawing.columns import columns, settled
 
@@ -28,13 +28,13 @@ _STEEP = 0.14  # of the widest step between two layers, added to the distance be
 _FURTHEST = 160.0  # most of that
 _CORNER = 12.0  # of a box, where no edge ends
 _PORT = 16.0  # between the ends of edges at one box
-_WIRES = 40_000  # most points for long edges; above it the longest edges run straight
+_WIRES = 20_000  # most points for long edges; above it the longest edges run straight
 _PATIENCE = 2  # sweeps over the order that may fail to better it
+_CROWDED = 400  # pairs of edges above which two boxes are not compared
 _ROUNDS = 8  # passes over the coordinates
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """Positions of a graph.
 
     Attributes
@@ -155,6 +155,24 @@ class _Levels:
         layer[:] = [next(ordered) if point in keys else point for point in layer]
         self.number(layer)
 
+    def swap(self, layer: list[int]) -> None:
+        """Swap neighbours in `layer` wherever fewer of their segments cross then."""
+        for i in range(len(layer) - 1):
+            left, right = layer[i], layer[i + 1]
+            if self._crossed(left, right) > self._crossed(right, left):
+                layer[i : i + 2] = right, left
+                self.place[left], self.place[right] = i + 1, i
+
+    def _crossed(self, left: int, right: int) -> int:
+        """How many segments of two neighbours cross when `left` is on the left."""
+        up, other = self.up[left], self.up[right]
+        if len(up) * len(other) > _CROWDED:
+            return 0
+        place = self.place
+        above = sum(place[p] > place[q] for p in up for q in other)
+        ends = [place[q] + arrival for q, arrival in self.down[right]]
+        return above + sum(place[p] + arrival > e for p, arrival in self.down[left] for e in ends)
+
     def crossings(self) -> int:
         """How many pairs of segments cross."""
         crossings = 0
@@ -189,6 +207,8 @@ def _order(levels: _Levels) -> None:
             levels.sort(layer, levels.above)
         for layer in reversed(levels.layers[:-1]):
             levels.sort(layer, levels.below)
+        for layer in levels.layers:
+            levels.swap(layer)
         crossings = levels.crossings()
         if crossings < fewest:
             best, fewest, failures = [list(layer) for layer in levels.layers], crossings, 0
@@ -281,7 +301,7 @@ def _edge_lines(
         ends = [levels.ends[i] for i in numbers]
         straight = [k for k, e in enumerate(ends) if e is not None and column[e] == column[target]]
         middle = sum(straight) / len(straight) if straight else (count - 1) / 2
-        reach = max(middle, count - 1 - middle, 1)
+        reach = max(middle, count - 1 - middle) or 1.0
         step = min(_PORT, (sizes[target][0] / 2 - _CORNER) / reach)
         for k, i in enumerate(numbers):
             ports[i] = (k - middle) * step

@@ -14,7 +14,7 @@ Shape and outline say the same as the colour, for print and for readers who see 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from autotensor.drawing.data import Vertex
 
@@ -23,8 +23,7 @@ __all__ = ["INK", "LINE", "MUTED", "ROLES", "Role", "role_of"]
 INK, MUTED, LINE = "#1f2933", "#52606d", "#7b8794"  # text, lesser text, edges
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(NamedTuple):
     """How the boxes of one role look, and what the legend calls them."""
 
     words: str

@@ -111,10 +111,16 @@ def _lines(edges: Sequence[Edge], places: Layout) -> Iterator[str]:
     parallel = Counter((edge.source, edge.target) for edge in edges)
     if max(parallel.values(), default=0) > 1:
         yield f'<g fill="{MUTED}" font-size="9">'
+        seen = set()
         for edge, points in zip(edges, places.edges, strict=True):
-            if parallel[edge.source, edge.target] > 1:
+            pair = edge.source, edge.target
+            if parallel[pair] > 1:
+                # To the left of the first line, to the right of the others.
                 x, y = points[-1]
-                yield f'<text x="{_n(x + 4)}" y="{_n(y - 5)}">{edge.position + 1}</text>'
+                side = 'x="{}"' if pair in seen else 'text-anchor="end" x="{}"'
+                place = side.format(_n(x + 4 if pair in seen else x - 4))
+                yield f'<text {place} y="{_n(y - 5)}">{edge.position + 1}</text>'
+                seen.add(pair)
         yield "</g>"
 
 
@@ -123,6 +129,8 @@ def _path(points: Sequence[Point]) -> str:
     parts = [f"M{_n(points[0][0])} {_n(points[0][1])}"]
     for (x, y), (x_next, y_next) in pairwise(points):
         if abs(x - x_next) < 0.05:
+            if parts[-1][0] == "V":
+                parts.pop()
             parts.append(f"V{_n(y_next)}")
         else:
             middle = _n((y + y_next) / 2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from autotensor.drawing.data import Vertex
@@ -64,9 +64,9 @@ def tree(
         name = clean(vertex.name) if vertex.name else ""
         if vertex.id in mentioned and expressions.refs[vertex.id] != name:
             name = f"{name} #{vertex.id}".lstrip()
-        head = lead + "  ".join(filter(None, (name, shape_text(vertex))))
+        head = "  ".join(filter(None, (name, shape_text(vertex))))
         value = f"= {clean(vertex.value)}" if vertex.value else ""
-        rows.append([_plain(part) if ascii else part for part in (head, text, value)])
+        rows.append((lead, *(_plain(part) if ascii else part for part in (head, text, value))))
     output = _aligned(rows)
     left = len(vertices) - len(lines) - expressions.inlined
     if max_lines is not None and left > 0 and len(lines) >= max_lines:
@@ -167,15 +167,15 @@ def _walk(
     return lines, mentioned
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
-    """The rows with their second and third cells in columns."""
-    widths = [min(_WIDEST, max((cells(row[i]) for row in rows), default=0)) for i in (0, 1)]
+def _aligned(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """The rows as lines: branches and head, then text and value, in columns of their own."""
+    cut = [(lead + head, text, value, len(lead) + cells(head)) for lead, head, text, value in rows]
+    first = min(_WIDEST, max((width for *_, width in cut), default=0)) + 2
+    second = min(_WIDEST, max((cells(text) for _, text, _, _ in cut), default=0)) + 2
     output = []
-    for head, text, value in rows:
-        line = head + " " * (widths[0] - cells(head)) + "  " + text
-        if value:
-            line += " " * (widths[1] - cells(text)) + "  " + value
-        output.append(line)
+    for head, text, value, width in cut:
+        line = head + " " * max(first - width, 2) + text
+        output.append(line + " " * max(second - cells(text), 2) + value if value else line)
     return output
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from itertools import count
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class Node:
             self.kept = None
         if self.options:
             light = {name: _light(value) for name, value in self.options.items()}
-            if any(light[name] is not self.options[name] for name in light):
+            if any(light[name] is not value for name, value in self.options.items()):
                 self.options, self.kept = light, None
 
 
@@ -132,14 +133,10 @@ def reachable(
         if node.plan is None or node in stops:
             continue
         parents = node.parents
-        for slot, _, _ in node.plan.pulls:
+        for slot in node.plan.slots:
             parent = parents[slot]
             if parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
-    found.sort(key=_creation, reverse=True)
+    found.sort(key=attrgetter("number"), reverse=True)
     return found
-
-
-def _creation(node: Node | Leaf) -> int:
-    return node.number

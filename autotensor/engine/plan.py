@@ -28,6 +28,7 @@ class Plan:
     Attributes
     ----------
     op : the op.
+    slots : the places of the tracked inputs among a node's parents.
     keep : ``keep(values, out)`` gives the tuple of what a node keeps; None where that is nothing.
     sources : for each kept entry the slot it comes from, a range of slots, or `OUT`.
     kept_slots : the slots of the inputs among `sources`.
@@ -36,12 +37,13 @@ class Plan:
     push_all : for jointly linear ops, the jvp of all inputs at once.
     """
 
-    __slots__ = ("keep", "kept_slots", "op", "pulls", "push_all", "pushes", "sources")
+    __slots__ = ("keep", "kept_slots", "op", "pulls", "push_all", "pushes", "slots", "sources")
 
     def __init__(self, op: Op, mask: int, count: int, complex: bool) -> None:
         self.op = op
         slots = op.slots(count)
-        tracked = [slot for slot in range(len(slots)) if mask >> slot & 1]
+        tracked = tuple(slot for slot in range(len(slots)) if mask >> slot & 1)
+        self.slots = tracked
         named = {name for slot in tracked for name in op.needs[slots[slot][0]]}
         self.sources: list[Any] = []
         places: dict[str, str] = {}
@@ -108,13 +110,13 @@ def _applied(op: Op, values: Mapping[str, str]) -> str:
     rest = "n.options"
     if skipped:
         rest = f"{{a: b for a, b in n.options.items() if a not in {skipped!r}}}"
-    return f"function({', '.join(args)}, **{rest})"
+    return f"op({', '.join(args)}, **{rest})"
 
 
 def _compile(op: Op, rule: Any, first: str, body: str) -> Callable[..., Any]:
     space = {
         "rule": rule,
-        "function": op.function,
+        "op": op,
         "defaults": op.defaults,
         "conj": np.conjugate,
         "expand": shapes.expand,

@@ -129,14 +129,15 @@ class Op:
         return f"<op {self.name}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Apply the function: arrays give arrays, Tensors give Tensors."""
+        """Apply the function: arrays give arrays, and types that trace have an ``_apply``."""
+        apply = getattr(args[0], "_apply", None) if args else None
+        if apply is not None:
+            return apply(self, args, kwargs)
         for a in (*args, *kwargs.values()):
             for x in a if isinstance(a, (list, tuple)) else (a,):
-                handler = getattr(x, "__array_function__", None)
-                if handler is not None and type(x) is not np.ndarray:
-                    result = handler(self.function, (type(x),), args, kwargs)
-                    if result is not NotImplemented:
-                        return result
+                apply = getattr(x, "_apply", None)
+                if apply is not None:
+                    return apply(self, args, kwargs)
         return self.function(*args, **kwargs)
 
     def names(self, argument: str, rule: Rule) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ def reverse(
                 cotangents[parent] = held + c
                 if wrap is None:
                     owned.add(parent)
-        if free:
+        if free and (kept or node.options):
             node.free()
     return results
 
@@ -122,7 +122,7 @@ def _leading_to(stops: Collection[Any], order: list[Any]) -> set[Any]:
     needed = set(stops)
     for node in reversed(order):
         if node.plan is not None and any(
-            node.parents[slot] in needed for slot, _, _ in node.plan.pulls
+            node.parents[slot] in needed for slot in node.plan.slots
         ):
             needed.add(node)
     return needed

@@ -1,5 +1,7 @@
 """Ops that reduce axes: sums, means, products, extremes, and what is composed of them."""
 
+import math
+
 import numpy as np
 
 from autotensor.engine.primitive import composite, linear, rule, selection
@@ -21,25 +23,16 @@ def _spread(g, shape, axis, keepdims):
     return broadcast(expand(g, shape, axis, keepdims), shape)
 
 
-def _count(shape, axis, where):
-    """How many entries each sum over `axis` has."""
-    if where is True:
-        count = 1
-        for i in normalize_axes(axis, len(shape)):
-            count *= shape[i]
-        return count
-    return np.broadcast_to(where, shape).sum(None if axis is None else axis, keepdims=True)
-
-
 def _sum_vjp(g, shape, axis, keepdims, where):
     g = _spread(g, shape, axis, keepdims)
     return g if where is True else g * where
 
 
 def _mean_vjp(g, shape, axis, keepdims, where):
-    count = _count(shape, axis, where)
     if where is True:
-        return _spread(g / count, shape, axis, keepdims)
+        count = math.prod(shape) // max(math.prod(g.shape), 1)
+        return _spread(g / max(count, 1), shape, axis, keepdims)
+    count = np.broadcast_to(where, shape).sum(axis, keepdims=True)
     return broadcast(expand(g, shape, axis, keepdims) / count, shape) * where
 
 
@@ -103,8 +96,8 @@ def _prod_vjp(g, a, axis, keepdims, where):
     if where is not True:
         a = np.where(where, a, 1)
     moved = a.transpose(order)
-    count = _count(shape, axis, True)
-    rows = moved.reshape(moved.shape[: len(shape) - len(reduced)] + (count,))
+    free = moved.shape[: len(shape) - len(reduced)]
+    rows = moved.reshape((*free, math.prod(shape[i] for i in reduced)))
     others = _others(rows).reshape(moved.shape).transpose(np.argsort(order))
     result = expand(g, shape, axis, keepdims) * others.conj()
     return result if where is True else result * where

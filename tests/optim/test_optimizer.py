@@ -45,6 +45,22 @@ def test_dtype_and_shape_of_a_parameter_stay(make, dtype, shape):
     assert abs(w.numpy()).max() < 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (SGD, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+        (Adam, {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.1}),
+        (AdamW, {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.1}),
+    ],
+)
+def test_hyper_parameters_computed_by_numpy_do_not_widen_float32(kind, options):
+    scalars = {"nesterov": bool, "betas": lambda pair: tuple(map(np.float64, pair))}
+    options = {name: scalars.get(name, np.float64)(value) for name, value in options.items()}
+    w = leaf(np.ones(2, np.float32))
+    take_steps(kind([w], 0.1, **options), w)
+    assert w.dtype == np.float32
+
+
 @each_kind
 def test_a_parameter_without_a_gradient_stays(make):
     used, unused = leaf([1.0]), leaf([1.0])

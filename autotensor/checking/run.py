@@ -1,0 +1,127 @@
+"""One run of the checks: what they share, each part computed when it is first asked for."""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+
+from autotensor.checking.layout import Array
+from autotensor.checking.numerical import Flat, Reference
+from autotensor.checking.problem import Problem
+
+__all__ = ["Run"]
+
+_WHOLE = 3000  # Jacobians with at most so many entries are checked entry by entry
+
+
+class Run:
+    """One problem under check, at one order of derivative.
+
+    Parameters
+    ----------
+    problem
+        What is checked.
+    order
+        The highest order of derivative to check.
+    rtol, atol
+        Tolerances; None for what the precision of the problem allows.
+    seed
+        For all random choices.
+    level
+        The order of the derivatives of `problem`: above 1, it is itself a gradient.
+    held
+        Mask of the coordinates of x that are not moved: at a kink there is no second derivative.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        order: int,
+        rtol: float | None,
+        atol: float | None,
+        seed: int,
+        level: int = 1,
+        held: Array | None = None,
+    ) -> None:
+        self.problem = problem
+        self.order = order
+        self.level = level
+        self.seed = seed
+        self.rng = np.random.default_rng(seed)
+        self.low_precision = problem.eps > np.finfo(float).eps
+        self.rtol = rtol if rtol is not None else max(1e-6, 20 * problem.eps * self.low_precision)
+        self.atol = atol or 0.0
+        self.given = (rtol, atol)
+        self.evaluations = 0
+        self.held = np.zeros(problem.inputs.size, bool) if held is None else held
+        self.whole = problem.inputs.size * problem.outputs.size <= _WHOLE
+
+    @cached_property
+    def cotangents(self) -> Array:
+        """Two random signed cotangents, as rows: the second makes all outputs count alike."""
+        size = np.abs(self.problem.value)
+        usable = size[(size > 0) & np.isfinite(size)]
+        typical = np.median(usable) if usable.size else 1.0
+        units = np.stack(
+            [np.ones_like(size), 1 / np.maximum(np.where(size > 0, size, typical), 1e-6 * typical)]
+        )
+        signs = self.rng.choice([-1.0, 1.0], units.shape)
+        return self.representable(units * signs * self.rng.uniform(0.5, 1.5, units.shape))
+
+    def representable(self, cotangents: Array) -> Array:
+        """Round to what the dtypes of the outputs hold, so that both sides use the same values."""
+        outputs = self.problem.outputs
+        return np.stack([outputs.pack(outputs.unpack(g, own_dtypes=True)) for g in cotangents])
+
+    def gradients(
+        self, cotangents: Array, pullback: Callable[[Array], Array] | None = None
+    ) -> Array:
+        """Pull back each row of `cotangents`; the results are columns."""
+        pullback = pullback or self.pullback
+        result = np.empty((self.problem.inputs.size, len(cotangents)))
+        for k, g in enumerate(cotangents):
+            result[:, k] = pullback(g)
+        return result
+
+    @cached_property
+    def pullback(self) -> Callable[[Array], Array]:
+        return self.problem.pullback()
+
+    @cached_property
+    def first(self) -> Array | Exception:
+        """The gradient for the first cotangent, or what was raised on the way to it."""
+        try:
+            return self.pullback(self.cotangents[0])
+        except Exception as error:  # whatever a rule raises is a finding
+            return error
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The numerical reference, in float64 if the function accepts it, else in its own dtype."""
+        problem = self.problem
+        flat = Flat(problem.evaluate, problem.arrays)
+        try:
+            return Reference(flat, self.seed, self.held)
+        except Exception:
+            if not self.low_precision:
+                raise
+        own = np.result_type(*(a.real.dtype for a in problem.arrays))
+        return Reference(Flat(problem.evaluate, problem.arrays, own), self.seed, self.held)
+
+    def rounding(self, cotangents: Array, gradients: Array) -> Array:
+        """How far rounding may move the gradients: measured by moving x by its last digit.
+
+        In float64 nobody sees it, so it is measured for lower precision only.
+        """
+        moved = np.zeros_like(gradients)
+        for _ in range(2 if self.low_precision else 0):
+            arrays = [_jittered(a, self.rng) for a in self.problem.arrays]
+            again = self.gradients(cotangents, self.problem.pullback(arrays))
+            moved = np.fmax(moved, np.abs(again - gradients))
+        return 4 * moved
+
+
+def _jittered(a: Array, rng: np.random.Generator) -> Array:
+    """Move each entry by about one unit in the last place."""
+    sign = rng.choice([-1.0, 1.0], a.shape)
+    return np.asarray(a * (1 + sign * np.finfo(a.dtype).eps)).astype(a.dtype)
