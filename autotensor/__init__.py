@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as _np
 
 from autotensor import nn as nn
+from autotensor import operators as _operators  # noqa: F401 - completes Tensor
 from autotensor import optim as optim
 from autotensor.array import Tensor as Tensor
+
 try:  # TEMPORARY until checking exists
     from autotensor.checking import GradcheckError as GradcheckError
     from autotensor.checking import GradcheckReport as GradcheckReport
@@ -39,6 +41,7 @@ from autotensor.creation import ones_like as ones_like
 from autotensor.creation import tensor as tensor
 from autotensor.creation import zeros as zeros
 from autotensor.creation import zeros_like as zeros_like
+
 try:  # TEMPORARY until drawing exists
     from autotensor.drawing import Graph as Graph
     from autotensor.drawing import graph as graph
@@ -63,7 +66,7 @@ _numpy_names = {
 }
 _own_names = {name for name in globals() if not name.startswith("_")} - {"TYPE_CHECKING", "Any"}
 globals().update({name: f for name, f in _numpy_names.items() if name not in _own_names})
-__all__ = sorted(_own_names | set(_numpy_names))  # noqa: PLE0605 - the table completes it
+__all__ = sorted(_own_names | set(_numpy_names))
 
 if TYPE_CHECKING:
 

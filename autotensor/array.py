@@ -22,6 +22,7 @@ __all__ = ["Handle", "Tensor", "attach", "sum_gradients"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
 @final
 class Tensor:
     """An array with a gradient. Made by `autotensor.tensor` and by every op on a Tensor.
@@ -77,7 +78,7 @@ class Tensor:
         return self._data.nbytes  # type: ignore[no-any-return]
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """The value as a read-only array: a snapshot that later writes to the tensor do not change."""
+        """The value as a read-only array, a snapshot: later writes to the tensor leave it alone."""
         data = self._data
         if not isinstance(data, np.ndarray):
             data = np.asarray(data)
@@ -222,7 +223,7 @@ class Tensor:
         return _add_hook(node, hook)
 
     def _leaf(self) -> Leaf:
-        """This tensor's leaf, made when it is first needed; for tensors no recorded op made."""
+        """The leaf of a tensor that no recorded op made, itself made when it is first needed."""
         if self._node is None:
             self._node = Leaf(self._data.shape, self._data.dtype)
         return self._node  # type: ignore[return-value]
@@ -236,7 +237,9 @@ class Tensor:
         return self._data
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        self._leave("converting to an ndarray", "np.stack for several tensors, x.numpy() for values")
+        self._leave(
+            "converting to an ndarray", "np.stack for several tensors, x.numpy() for values"
+        )
         data = self.numpy()
         if copy or (dtype is not None and data.dtype != dtype):
             return np.array(data, dtype=dtype)
@@ -292,7 +295,7 @@ class Tensor:
         return (self[i] for i in range(len(self._data)))
 
     def __contains__(self, value: Any) -> bool:
-        return unwrap(value) in self._data
+        return getattr(value, "_data", value) in self._data
 
     # -- attached by autotensor.operators and autotensor.transforms ------------------------------
 
@@ -362,8 +365,7 @@ def sum_gradients(old: Tensor | None, g: Any) -> Tensor:
     """A new Tensor: the gradient `old` plus `g`."""
     if old is None:
         return g if isinstance(g, Tensor) else Tensor(g[()] if g.shape == () else g, None)
-    total = old + g
-    return total if isinstance(g, Tensor) else total.detach()
+    return old + g if isinstance(g, Tensor) else Tensor(old._data + g, None)
 
 
 def _rebuild(data: Any, requires_grad: bool, name: str | None) -> Tensor:

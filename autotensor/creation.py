@@ -9,8 +9,8 @@ import numpy as np
 
 from autotensor import errors
 from autotensor.array import Tensor
+from autotensor.dispatch import unwrap
 from autotensor.engine.graph import Leaf
-from autotensor.operators import unwrap
 
 __all__ = [
     "arange",
@@ -49,8 +49,8 @@ def tensor(
     requires_grad : bool
         Whether `backward` adds up a gradient for it; float and complex dtypes only.
     copy : bool
-        False adopts an ndarray without a copy and makes it read-only. Other views of its memory must
-        not be written to while a graph uses it.
+        False adopts an ndarray without a copy and makes it read-only. Other views of its memory
+        must not be written to while a graph uses it.
     name : str, optional
         What errors and pictures call it.
 
@@ -89,18 +89,22 @@ def tensor(
 def asarray(data: Any, dtype: Any = None) -> Tensor:
     """`data` itself where it is a Tensor of that dtype, otherwise a new constant Tensor."""
     if isinstance(data, Tensor):
-        return data if dtype is None or data.dtype == dtype else data.astype(dtype)
+        return data if dtype is None else _converted(data, dtype)
     return tensor(data, dtype)
 
 
 def array(data: Any, dtype: Any = None) -> Tensor:
     """A copy of `data` as a Tensor; of a Tensor, and of nested lists of them, within its graph."""
     if isinstance(data, Tensor):
-        return data.copy() if dtype is None else data.astype(dtype)
+        return _converted(data.copy(), dtype)
     if isinstance(data, (list, tuple)) and _holds_tensor(data):
-        made = np.stack([array(item) for item in data])
-        return made if dtype is None else made.astype(dtype)
+        return _converted(np.stack([array(item) for item in data]), dtype)
     return tensor(data, dtype)
+
+
+def _converted(x: Any, dtype: Any) -> Tensor:
+    result: Tensor = x if dtype is None or x.dtype == dtype else x.astype(dtype)
+    return result
 
 
 def _holds_tensor(data: Any) -> bool:
@@ -112,7 +116,9 @@ def _holds_tensor(data: Any) -> bool:
 def _creator(function: Callable[..., Any]) -> Callable[..., Tensor]:
     """NumPy's creation `function`, returning a constant Tensor."""
 
-    def create(*args: Any, requires_grad: bool = False, name: str | None = None, **kw: Any) -> Tensor:
+    def create(
+        *args: Any, requires_grad: bool = False, name: str | None = None, **kw: Any
+    ) -> Tensor:
         values = [*args, *kw.values()]
         if any(isinstance(v, Tensor) and v.requires_grad for v in values) and fills:
             raise errors.no_rule(f"at.{label}", None, ["np.stack", "np.broadcast_to"])

@@ -82,7 +82,7 @@ def not_scalar_output(transform: str, shape: tuple[int, ...]) -> ShapeError:
 def not_a_tensor_output(transform: str, result: object) -> LostGradientError:
     return LostGradientError(
         f"at.{transform} needs a function that returns a Tensor; this one returned "
-        f"{type(result).__name__}. Was the result converted on the way (float(), .numpy(), .item())?"
+        f"{type(result).__name__}.\nWas it converted on the way (float(), .numpy(), .item())?"
     )
 
 

@@ -1,210 +1,29 @@
-"""What NumPy does with Tensors: operators, methods, indexing, writing, and the two protocols.
+"""What NumPy does with Tensors: the two protocols, writing in place, operators and methods.
 
-All of it ends in `apply`: run the function on the arrays, and where an input is tracked, `record`
-a node. The unary and binary operators have a shorter way to the same `record`.
+All of it ends in `autotensor.dispatch`; the binary operators have a shorter way to its `record`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import operator
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from autotensor import errors
 from autotensor.array import Tensor, attach
-from autotensor.engine.graph import Leaf, Node
+from autotensor.dispatch import NO_OPTIONS, SCALARS, apply, call, record, unwrap, wrap
+from autotensor.engine.graph import Node
 from autotensor.engine.modes import recording
-from autotensor.engine.primitive import TABLE, Composite, Constant, Op
+from autotensor.engine.primitive import TABLE, Op, op_of
 from autotensor.ops.indexing import with_entries
 
-__all__ = ["apply", "unwrap"]
-
-_NO_OPTIONS: dict[str, Any] = {}
-_SCALARS = frozenset({int, float, complex, bool})
-
-
-# -- recording ------------------------------------------------------------------------------------
-
-
-def record(
-    op: Op, mask: int, parents: Sequence[Any], values: Sequence[Any], out: Any, options: Any
-) -> Tensor:
-    """`out` as a Tensor with a node; the inputs in `mask` are tracked."""
-    dtype = out.dtype
-    kind = dtype.kind
-    if kind not in "fc":
-        return Tensor(out, None)
-    plan = op.plans.get(mask) if kind == "f" else None
-    if plan is None:
-        plan = op.plan(mask, len(parents), kind == "c")
-    keep = plan.keep
-    kept = keep(values, out) if keep is not None else ()
-    return Tensor(out, Node(plan, parents, kept, options, out.shape, dtype))
-
-
-def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """Run `op` and record it, if an input is tracked and gradients are recorded."""
-    if len(args) == 1 and not kwargs and type(args[0]) is Tensor:
-        return _apply_to_one(op, args[0])
-    raw = [a._data if type(a) is Tensor else _unwrap_nested(a) for a in args]
-    raw_kwargs = {k: unwrap(v) for k, v in kwargs.items()} if kwargs else kwargs
-    out = op.function(*raw, **raw_kwargs)
-    if type(out) is np.ndarray and out.ndim == 0:
-        out = out[()]
-    if not isinstance(out, (np.ndarray, np.generic)):
-        return _wrap(out)
-    result = _recorded(op, args, kwargs, raw, raw_kwargs, out) if recording.get() else None
-    if result is None:
-        result = Tensor(out, None)
-    if type(out) is np.ndarray and out.base is not None:
-        _note_view(out, result, args)
-    return result
-
-
-def _apply_to_one(op: Op, tensor: Tensor) -> Tensor:
-    """`apply` for a call with one Tensor and nothing else."""
-    x = tensor._data
-    out = op.function(x)
-    if type(out) is np.ndarray and out.ndim == 0:
-        out = out[()]
-    node = tensor._node
-    if node is not None and node.requires_grad and recording.get():
-        result = record(op, 1, (node,), (x,), out, _NO_OPTIONS)
-    else:
-        result = Tensor(out, None)
-    if type(out) is np.ndarray and out.base is not None:
-        _note_view(out, result, (tensor,))
-    return result
-
-
-def _recorded(
-    op: Op,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    raw: Sequence[Any],
-    raw_kwargs: Mapping[str, Any],
-    out: Any,
-) -> Tensor | None:
-    """`out` with a node, or None where no input is tracked."""
-    given, values = op.bind(args, kwargs), op.bind(raw, raw_kwargs)
-    originals: list[Any] = []
-    inputs: list[Any] = []
-    for name in op.inputs:
-        if name == op.sequence:
-            originals.extend(given.get(name, ()))
-            inputs.extend(values.get(name, ()))
-        else:
-            originals.append(given.get(name))
-            inputs.append(values.get(name))
-    mask, parents, foreign = 0, [], []
-    for slot, (x, value) in enumerate(zip(originals, inputs, strict=True)):
-        if type(x) is Tensor:
-            node = x._node or x._leaf()
-            if node.requires_grad:
-                mask |= 1 << slot
-            parents.append(node)
-        elif type(x) in _SCALARS or x is None:
-            parents.append(x)
-        else:
-            inputs[slot] = value = np.asarray(value)
-            foreign.append(slot)
-            parents.append(Leaf(value.shape, value.dtype))
-    options = {name: values[name] for name in values if name not in op.inputs}
-    for name in options:
-        original = given[name]
-        if type(original) is Tensor:
-            if original.requires_grad and name not in op.constants:
-                raise errors.no_rule(op.name, name, ())
-        elif type(original) not in _SCALARS:
-            owned = _owned(options[name])
-            options[name] = np.asarray(owned) if name in op.constants else owned
-    if not mask:
-        return None
-    if foreign:
-        for slot in op.plan(mask, len(parents), out.dtype.kind == "c").kept_slots:
-            if slot in foreign:
-                inputs[slot] = inputs[slot].copy()
-    return record(op, mask, tuple(parents), inputs, out, options or _NO_OPTIONS)
-
-
-def _owned(value: Any) -> Any:
-    """`value` with its arrays copied, so that nothing outside can change them."""
-    if isinstance(value, np.ndarray):
-        return value.copy()
-    if type(value) in (tuple, list):
-        return type(value)(_owned(v) for v in value)
-    return value
-
-
-def _note_view(out: np.ndarray[Any, Any], result: Tensor, args: Sequence[Any]) -> None:
-    """Give `result` and the argument whose memory it views one token: its references count them."""
-    for a in args:
-        if type(a) is Tensor and (out.base is a._data or np.may_share_memory(out, a._data)):
-            if a._shared is None:
-                a._shared = object()
-            result._shared = a._shared
-            return
-
-
-def unwrap(value: Any) -> Any:
-    """`value` with every Tensor in it, also inside tuples and lists, replaced by its array."""
-    return value._data if type(value) is Tensor else _unwrap_nested(value)
-
-
-def _unwrap_nested(value: Any) -> Any:
-    kind = type(value)
-    if kind is tuple or kind is list:
-        return kind([unwrap(v) for v in value])
-    if kind is slice:
-        return slice(unwrap(value.start), unwrap(value.stop), unwrap(value.step))
-    return value
-
-
-def _wrap(value: Any) -> Any:
-    """`value` with every array in it made a constant Tensor."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        return Tensor(value[()] if value.ndim == 0 else value, None)
-    if isinstance(value, tuple) and not hasattr(value, "_fields"):
-        return tuple(map(_wrap, value))
-    return [_wrap(v) for v in value] if type(value) is list else value
-
+__all__: list[str] = []
 
 # -- NumPy's protocols ----------------------------------------------------------------------------
-
-
-def call(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """NumPy's `function`, called with a Tensor among its arguments."""
-    entry = TABLE.get(function)
-    if isinstance(entry, Op):
-        return apply(entry, args, kwargs)
-    if isinstance(entry, Composite):
-        return entry.run(*args, **kwargs)
-    raw = [unwrap(a) for a in args]
-    raw_kwargs = {k: unwrap(v) for k, v in kwargs.items()}
-    tracked = _tracked(args) or _tracked(kwargs.values())
-    if tracked and recording.get():
-        if entry is None:
-            raise errors.no_rule(name, None, _nearest(name))
-        if not entry.complex and any(getattr(a, "dtype", np.dtype(bool)).kind == "c" for a in raw):
-            raise errors.no_complex_rule(name)
-    return _wrap(function(*raw, **raw_kwargs))
-
-
-def _tracked(values: Any) -> bool:
-    return any(
-        v.requires_grad if type(v) is Tensor else type(v) in (list, tuple) and _tracked(v)
-        for v in values
-    )
-
-
-def _nearest(name: str) -> list[str]:
-    names = {entry.name for entry in TABLE.values() if isinstance(entry, (Op, Composite))}
-    return [f"np.{n}" for n in difflib.get_close_matches(name, names, n=2)]
 
 
 def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -257,7 +76,7 @@ def _check_write(tensor: Tensor) -> None:
         raise errors.shared_memory(tensor.name, tensor.shape)
 
 
-def _take_over(tensor: Tensor, result: Tensor) -> Tensor:
+def _take_over(tensor: Tensor, result: Any) -> Tensor:
     """Give `tensor` the value and node of `result`; whoever holds the old value keeps it."""
     if result.shape != tensor.shape:
         raise errors.write_shape(result.shape, tensor.shape)
@@ -290,8 +109,7 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
 
 def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, Any]:
     """The operator, its reflection and its in-place form."""
-    op = TABLE[ufunc]
-    assert isinstance(op, Op)
+    op = op_of(ufunc)
 
     def forward(self: Tensor, other: Any) -> Any:
         x = self._data
@@ -302,10 +120,10 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
             b: Any = other._node
             if b is not None and b.requires_grad:
                 mask |= 2
-        elif type(other) in _SCALARS:
+        elif type(other) in SCALARS:
             y = b = other
         elif hasattr(other, "__array_ufunc__") or isinstance(other, (list, tuple)):
-            return apply(op, (self, other), _NO_OPTIONS)
+            return apply(op, (self, other), NO_OPTIONS)
         else:
             return NotImplemented
         out = compute(x, y)
@@ -315,19 +133,19 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
             a = self._leaf()
         if b is None:
             b = other._leaf()
-        return record(op, mask, (a, b), (x, y), out, _NO_OPTIONS)
+        return record(op, mask, (a, b), (x, y), out, NO_OPTIONS)
 
     def reflected(self: Tensor, other: Any) -> Any:
-        if type(other) not in _SCALARS:
+        if type(other) not in SCALARS:
             if hasattr(other, "__array_ufunc__") or isinstance(other, (list, tuple)):
-                return apply(op, (other, self), _NO_OPTIONS)
+                return apply(op, (other, self), NO_OPTIONS)
             return NotImplemented
         x = self._data
         node = self._node
         out = compute(other, x)
         if node is None or not node.requires_grad or not recording.get():
             return Tensor(out, None)
-        return record(op, 2, (other, node), (other, x), out, _NO_OPTIONS)
+        return record(op, 2, (other, node), (other, x), out, NO_OPTIONS)
 
     def in_place(self: Tensor, other: Any) -> Any:
         _check_write(self)
@@ -339,7 +157,7 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
 
 def _comparison(compute: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Any]:
     def method(self: Tensor, other: Any) -> Any:
-        return _wrap(compute(self._data, unwrap(other)))
+        return wrap(compute(self._data, unwrap(other)))
 
     return method
 
@@ -371,34 +189,34 @@ def _of_table(function: Any) -> Callable[..., Any]:
     return method
 
 
-def _reshape(self: Tensor, *shape: Any, order: str = "C") -> Tensor:
+def _reshape(self: Tensor, *shape: Any, order: str = "C") -> Any:
     """See `numpy.ndarray.reshape`: ``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""
     target = shape[0] if len(shape) == 1 else shape
-    return apply(TABLE[np.reshape], (self, target), {} if order == "C" else {"order": order})
+    return apply(op_of(np.reshape), (self, target), {} if order == "C" else {"order": order})
 
 
-def _transpose(self: Tensor, *axes: Any) -> Tensor:
+def _transpose(self: Tensor, *axes: Any) -> Any:
     """See `numpy.ndarray.transpose`: ``x.transpose(1, 0)`` or ``x.transpose((1, 0))``."""
     order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
-    return apply(TABLE[np.transpose], (self,), {} if order is None else {"axes": order})
+    return apply(op_of(np.transpose), (self,), {} if order is None else {"axes": order})
 
 
-def _astype(self: Tensor, dtype: Any, *, copy: bool = True) -> Tensor:
+def _astype(self: Tensor, dtype: Any, *, copy: bool = True) -> Any:
     """The tensor converted to `dtype`, within the graph."""
-    return apply(TABLE[np.astype], (self, np.dtype(dtype)), {} if copy else {"copy": copy})
+    return apply(op_of(np.astype), (self, np.dtype(dtype)), {} if copy else {"copy": copy})
 
 
-def _flatten(self: Tensor, order: str = "C") -> Tensor:
+def _flatten(self: Tensor, order: str = "C") -> Any:
     """A copy of the tensor as one axis."""
     return self.ravel(order=order).copy()
 
 
-def _conj(self: Tensor) -> Tensor:
+def _conj(self: Tensor) -> Any:
     """The complex conjugate; a real tensor itself."""
     return np.conjugate(self) if self._data.dtype.kind == "c" else self
 
 
-def _real(self: Tensor) -> Tensor:
+def _real(self: Tensor) -> Any:
     """The real part; a real tensor itself."""
     return np.real(self) if self._data.dtype.kind == "c" else self
 
@@ -406,26 +224,25 @@ def _real(self: Tensor) -> Tensor:
 _NO_CONTEXT = contextlib.nullcontext()
 
 
+_OPERATORS: dict[str, tuple[Any, Any, Any]] = {
+    "add": _binary(np.add, operator.add),
+    "sub": _binary(np.subtract, operator.sub),
+    "mul": _binary(np.multiply, operator.mul),
+    "truediv": _binary(np.divide, operator.truediv),
+    "pow": _binary(np.power, operator.pow),
+    "matmul": _binary(np.matmul, operator.matmul),
+    "and": _by_ufunc(np.bitwise_and),
+    "or": _by_ufunc(np.bitwise_or),
+    "xor": _by_ufunc(np.bitwise_xor),
+    "floordiv": _by_ufunc(np.floor_divide),
+    "mod": _by_ufunc(np.remainder),
+}
+
+
 def _complete() -> None:
     """Attach everything above to Tensor."""
-    for name, ufunc, compute in (
-        ("add", np.add, operator.add),
-        ("sub", np.subtract, operator.sub),
-        ("mul", np.multiply, operator.mul),
-        ("truediv", np.divide, operator.truediv),
-        ("pow", np.power, operator.pow),
-        ("matmul", np.matmul, operator.matmul),
-    ):
-        for prefix, method in zip(("", "r", "i"), _binary(ufunc, compute), strict=True):
-            attach(f"__{prefix}{name}__", method)
-    for name, ufunc in (
-        ("and", np.bitwise_and),
-        ("or", np.bitwise_or),
-        ("xor", np.bitwise_xor),
-        ("floordiv", np.floor_divide),
-        ("mod", np.remainder),
-    ):
-        for prefix, method in zip(("", "r", "i"), _by_ufunc(ufunc), strict=True):
+    for name, forms in _OPERATORS.items():
+        for prefix, method in zip(("", "r", "i"), forms, strict=True):
             attach(f"__{prefix}{name}__", method)
     for name in ("lt", "le", "gt", "ge", "eq", "ne"):
         attach(f"__{name}__", _comparison(getattr(operator, name)))
@@ -434,13 +251,13 @@ def _complete() -> None:
         known = vars(np).get(name) is function and callable(getattr(np.ndarray, name, None))
         if known and not hasattr(Tensor, name):
             attach(name, _of_table(function))
-    getitem = TABLE[operator.getitem]
+    getitem, transpose = op_of(operator.getitem), op_of(np.transpose)
     for name, value in {
-        "__neg__": lambda self: apply(TABLE[np.negative], (self,), _NO_OPTIONS),
+        "__neg__": lambda self: apply(op_of(np.negative), (self,), NO_OPTIONS),
         "__pos__": lambda self: self.copy(),
-        "__invert__": lambda self: call(np.invert, "invert", (self,), _NO_OPTIONS),
-        "__abs__": lambda self: apply(TABLE[np.absolute], (self,), _NO_OPTIONS),
-        "__getitem__": lambda self, index: apply(getitem, (self, index), _NO_OPTIONS),
+        "__invert__": lambda self: call(np.invert, "invert", (self,), NO_OPTIONS),
+        "__abs__": lambda self: apply(op_of(np.absolute), (self,), NO_OPTIONS),
+        "__getitem__": lambda self, index: apply(getitem, (self, index), NO_OPTIONS),
         "__setitem__": _setitem,
         "__array_ufunc__": _array_ufunc,
         "__array_function__": _array_function,
@@ -450,12 +267,11 @@ def _complete() -> None:
         "flatten": _flatten,
         "conj": _conj,
         "conjugate": _conj,
-        "T": property(lambda self: apply(TABLE[np.transpose], (self,), _NO_OPTIONS)),
+        "T": property(lambda self: apply(transpose, (self,), NO_OPTIONS)),
         "mT": property(np.matrix_transpose),
         "real": property(_real),
         "imag": property(np.imag),
         "_set_value": _set_value,
-        "_apply": staticmethod(apply),
     }.items():
         attach(name, value)
 

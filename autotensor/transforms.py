@@ -14,12 +14,12 @@ import numpy as np
 
 from autotensor import errors
 from autotensor.array import Tensor, attach, sum_gradients
+from autotensor.dispatch import apply
 from autotensor.engine.forward import forward
 from autotensor.engine.graph import Leaf, Node, reachable
 from autotensor.engine.modes import enable_grad, no_grad, recording
 from autotensor.engine.primitive import linear
 from autotensor.engine.reverse import reverse
-from autotensor.operators import apply
 
 __all__ = ["backward", "grad", "jvp", "value_and_grad", "vjp"]
 
@@ -45,7 +45,7 @@ def backward(
     tensors : Tensor or sequence of Tensors
         The roots. Several are walked in one pass, as if their sum were.
     gradients : array, None, or sequence of them, optional
-        For each root the cotangent to start from, of its shape. None, for a root of size 1, means 1.
+        For each root the cotangent to start from, of its shape; None, for a root of size 1, is 1.
     retain_graph : bool
         Keep what the nodes hold, so that the graph can be walked again.
     create_graph : bool
@@ -153,7 +153,7 @@ class _Run:
         for output in self.outputs:
             if not isinstance(output, Tensor):
                 raise errors.not_a_tensor_output(self.name, output)
-        self.nodes = [alias._node for alias in self.aliases]
+        self.nodes: list[Any] = [alias._node for alias in self.aliases]
         self.roots = [output._node for output in self.outputs if output.requires_grad]
         self.tensors_in = any(isinstance(x, Tensor) for x in self.inputs)
         self.record = self.outer and _depends_outside(self.roots, set(self.nodes))
@@ -334,8 +334,7 @@ def jvp(
         run.outer and any(isinstance(t, Tensor) and t.requires_grad for t in tangents)
     )
     start = {
-        alias._node: _seed(alias, t, record)
-        for alias, t in zip(run.aliases, tangents, strict=True)
+        alias._node: _seed(alias, t, record) for alias, t in zip(run.aliases, tangents, strict=True)
     }
     with enable_grad() if record else no_grad():
         found = forward(run.roots, start, Tensor, record=record)

@@ -17,11 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -34,6 +35,8 @@ from benchmarks.workloads import (
     deep_chain,
     deep_chain_gradient,
 )
+
+Name = TypeVar("Name", str, int)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -57,9 +60,9 @@ def seconds(step: Step, repeats: int, units: int = 1) -> float:
     return (time.perf_counter() - start) / (repeats * units)
 
 
-def take_turns(turns: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def take_turns(turns: Mapping[Name, Callable[[], float]], rounds: int) -> dict[Name, list[float]]:
     """Let everyone be timed once a round, each round beginning with the next in line."""
-    times: dict[str, list[float]] = {name: [] for name in turns}
+    times: dict[Name, list[float]] = {name: [] for name in turns}
     names = list(turns)
     for k in range(rounds):
         shift = k % len(names)
@@ -100,7 +103,7 @@ def report_workload(workload: Workload, rounds: int, quick: bool) -> None:
     times = take_turns(turns, rounds)
     gc.unfreeze()
 
-    print_row("", f"µs a {workload.unit}", "x hand-written", "x PyTorch")
+    print_row(f"{rounds} rounds", f"µs a {workload.unit}", "x hand-written", "x PyTorch")
     for name, own in times.items():
         print_row(
             name,
@@ -123,20 +126,20 @@ def report_deep_chain(rounds: int, quick: bool) -> None:
     sizes = QUICK_DEEP_NODES if quick else DEEP_NODES
     turns = {}
     peaks = {}
+    at_first = peak_memory()
     for nodes in sizes:  # rising, since the peak is that of the whole process so far
         step, gradients = deep_chain(nodes)
-        before = peak_memory()
         step()
-        peaks[nodes] = peak_memory() - before
+        peaks[nodes] = peak_memory() - at_first
         np.testing.assert_allclose(gradients()[0], deep_chain_gradient(nodes), rtol=1e-9)
         repeats = max(1, sizes[1] // nodes)
-        turns[nodes] = lambda step=step, repeats=repeats, nodes=nodes: (
-            seconds(step, repeats) / nodes
-        )
-    # A turn here takes seconds, not hundredths: fewer will do.
-    times = take_turns(turns, max(1, rounds // 4))
+        turns[nodes] = partial(seconds, step, repeats, nodes)
+    rounds = max(1, rounds // 4)  # a turn here takes seconds, not hundredths
+    times = take_turns(turns, rounds)
 
-    print_row("", "µs a node", f"x {sizes[0]:,}", f"x {sizes[1]:,}", "peak memory added")
+    print_row(
+        f"{rounds} rounds", "µs a node", f"x {sizes[0]:,}", f"x {sizes[1]:,}", "peak memory added"
+    )
     for nodes, own in times.items():
         print_row(
             f"{nodes:,} nodes",
@@ -159,7 +162,7 @@ def report_import_time(rounds: int, quick: bool) -> None:
         turns = {name: partial(import_seconds, name, cache) for name in ("numpy", "autotensor")}
         take_turns(turns, 1)  # compiles and fills the caches
         times = take_turns(turns, rounds)
-    print_row("", "ms", "x numpy")
+    print_row(f"{rounds} rounds", "ms", "x numpy")
     for name, own in times.items():
         print_row(name, f"{statistics.median(own) * 1e3:.1f}", ratios(own, times["numpy"]))
 
@@ -215,7 +218,7 @@ def hold_to_one_thread() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    reports = {
+    reports: dict[str, tuple[str, Callable[[int, bool], None]]] = {
         **{name: (work.title, partial(report_workload, work)) for name, work in WORKLOADS.items()},
         "deep-chain": ("deep chain (multiply, add) on 1 element", report_deep_chain),
         "import-time": ("import, in a fresh interpreter", report_import_time),
@@ -233,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("versions:  ", versions())
     for name in [options.only] if options.only else reports:
         title, report = reports[name]
-        print(f"\n{title}; median of {options.rounds} rounds")
+        print(f"\n{title}")
         report(options.rounds, options.quick)
 
 

@@ -37,4 +37,5 @@ def test_the_comparison_runs(name: str, capsys: pytest.CaptureFixture[str]) -> N
     main(["--quick", "--rounds", "1", "--only", name])
     printed = capsys.readouterr().out
     assert f"--only {name}" in printed
-    assert "median of 1 rounds" in printed
+    assert "1 rounds" in printed
+    assert "1.00 (1.00-1.00)" in printed

@@ -26,7 +26,8 @@ LIBRARIES = {
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Step = Callable[[], None]
-Contender = Callable[[], tuple[Step, Callable[[], Sequence[Any]]]]
+Ready = tuple[Step, Callable[[], Sequence[Any]]]
+Contender = Callable[[], Ready]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def training_data() -> tuple[Array, Array, Array, Array]:
     return x, y, rng.uniform(-1, 1, (OUTPUTS, INPUTS)), np.zeros(OUTPUTS)
 
 
-def train_by_hand():
+def train_by_hand() -> Ready:
     x, y, w, b = training_data()
     lr = LEARNING_RATE
     g = np.empty(0)
@@ -70,7 +71,7 @@ def train_by_hand():
     return step, lambda: (g.T @ x, g.sum(0))
 
 
-def train_autotensor():
+def train_autotensor() -> Ready:
     import autotensor as at
 
     x, y, w, b = training_data()
@@ -91,7 +92,7 @@ def train_autotensor():
     return step, lambda: (dense.weight.grad.numpy(), dense.bias.grad.numpy())
 
 
-def train_torch():
+def train_torch() -> Ready:
     import torch
 
     x, y, w, b = map(torch.tensor, training_data())
@@ -110,7 +111,7 @@ def train_torch():
     return step, lambda: (dense.weight.grad.numpy(), dense.bias.grad.numpy())
 
 
-def train_jax():
+def train_jax() -> Ready:
     import jax
     import jax.numpy as jnp
 
@@ -136,7 +137,7 @@ def train_jax():
     return step, lambda: ((before[0] - w) / LEARNING_RATE, (before[1] - b) / LEARNING_RATE)
 
 
-def train_mygrad():
+def train_mygrad() -> Ready:
     import mygrad as mg
 
     x, y, w, b = training_data()
@@ -152,7 +153,7 @@ def train_mygrad():
     return step, lambda: (w.grad, b.grad)
 
 
-def train_autograd():
+def train_autograd() -> Ready:
     import autograd.numpy as anp
     from autograd import value_and_grad
 
@@ -193,7 +194,7 @@ def chain(tanh: Callable[[Any], Any], h: Any, a: Any, b: Any) -> Any:
     return h * a
 
 
-def chain_by_hand():
+def chain_by_hand() -> Ready:
     x, a, b = chain_data()
     ones = np.ones(10)
     gradients = (x, a, b)
@@ -219,7 +220,7 @@ def chain_by_hand():
     return step, lambda: gradients
 
 
-def chain_autotensor():
+def chain_autotensor() -> Ready:
     import autotensor as at
 
     x, a, b = (at.tensor(value, requires_grad=True) for value in chain_data())
@@ -232,7 +233,7 @@ def chain_autotensor():
     return step, lambda: (x.grad.numpy(), a.grad.numpy(), b.grad.numpy())
 
 
-def chain_torch():
+def chain_torch() -> Ready:
     import torch
 
     x, a, b = (torch.tensor(value, requires_grad=True) for value in chain_data())
@@ -245,7 +246,7 @@ def chain_torch():
     return step, lambda: (x.grad.numpy(), a.grad.numpy(), b.grad.numpy())
 
 
-def chain_jax():
+def chain_jax() -> Ready:
     import jax
     import jax.numpy as jnp
 
@@ -265,7 +266,7 @@ def chain_jax():
     return step, lambda: gradients
 
 
-def chain_mygrad():
+def chain_mygrad() -> Ready:
     import mygrad as mg
 
     x, a, b = map(mg.tensor, chain_data())
@@ -276,7 +277,7 @@ def chain_mygrad():
     return step, lambda: (x.grad, a.grad, b.grad)
 
 
-def chain_autograd():
+def chain_autograd() -> Ready:
     import autograd.numpy as anp
     from autograd import elementwise_grad
 
@@ -294,7 +295,7 @@ def chain_autograd():
 # A deep chain of multiply and add on one element: ours alone, to see that time grows linearly.
 
 
-def deep_chain(nodes: int) -> tuple[Step, Callable[[], Sequence[Array]]]:
+def deep_chain(nodes: int) -> Ready:
     """Forward and backward through this many nodes, by autotensor."""
     import autotensor as at
 

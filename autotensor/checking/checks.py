@@ -151,8 +151,8 @@ def random_directions(run: Run) -> Finding | None:
     found = compare(directions @ gradients, estimate, telling, rounding + run.atol, run.rtol)
     # The slope along a direction through several kinks need not be a mean of theirs; and where
     # each entry has been checked, a direction that leads nowhere takes nothing away from that.
-    wrong = found.wrong & (estimate.spread == 0)
-    unclear = found.unclear & (estimate.spread == 0) & (not run.whole)
+    judged = (estimate.spread == 0) & np.isfinite(found.rule)
+    wrong, unclear = found.wrong & judged, found.unclear & judged & (not run.whole)
     found = Comparison(found.rule, estimate, wrong, unclear)
     if not wrong.any() and not unclear.any():
         return None

@@ -56,7 +56,7 @@ class Flat:
 
     def __call__(self, vector: Array) -> Array:
         self.evaluations += 1
-        out = self.f(*self.layout.unpack(vector))
+        out = self.f(*self.layout.unpack(np.asarray(vector, self.dtype)))
         if isinstance(out, tuple):
             if len(out) > 1:
                 return np.concatenate([_real_view(np.asarray(o)) for o in out])
@@ -243,7 +243,8 @@ def random_direction(scale: Array, rng: np.random.Generator) -> Array:
     scale
         Powers of two; the few digits drawn keep x + h · direction exact.
     """
-    return scale * rng.choice([-1.0, 1.0], scale.shape) * rng.integers(4, 9, scale.shape) / 8
+    signs = rng.choice([-1.0, 1.0], scale.shape)
+    return np.asarray(scale * signs * rng.integers(4, 9, scale.shape) / 8)
 
 
 def directional(

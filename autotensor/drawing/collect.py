@@ -33,8 +33,8 @@ def graph(
         The roots of the graph.
     names : mapping from str to Tensor, optional
         What to call tensors in the picture. Other tensors have the name they were given
-        (``at.tensor(..., name=)``); otherwise that of a local variable of the caller, or of a
-        parameter of a module that is one, as in ``model.weight``.
+        (``at.tensor(..., name=)``); otherwise that of a local variable of the caller, or their
+        path in a module among these, as in ``layers.0.weight``.
 
     Returns
     -------
@@ -82,11 +82,9 @@ def _variables(space: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
     for name, value in public:
         if isinstance(value, Tensor):
             yield name, value
-    for name, value in public:
-        if hasattr(type(value), "named_parameters"):
-            for inner, tensor in value.named_parameters():
-                if isinstance(tensor, Tensor):
-                    yield f"{name}.{inner}", tensor
+    for _, value in public:
+        if any(kind.__module__ == "autotensor.nn.module" for kind in type(value).__mro__):
+            yield from value.named_parameters()
 
 
 def _collect(roots: Sequence[Tensor], given: Named, variables: Named) -> Graph:
@@ -96,8 +94,10 @@ def _collect(roots: Sequence[Tensor], given: Named, variables: Named) -> Graph:
     def node_of(tensor: Tensor) -> Node | Leaf | None:
         return tensor._node or loose.get(id(tensor))
 
-    tensors = {node_of(tensor): tensor for tensor in (*roots, *(t for _, t in given + variables))}
-    starts = {node_of(root) for root in roots}
+    tensors = {
+        node_of(tensor): tensor for tensor in (*roots, *(t for _, t in (*variables, *given)))
+    }
+    starts = {node for root in roots if (node := node_of(root))}
     nodes = _below(starts)
     # Where one tensor has several names, the first wins, and those given win over all others.
     names = {node_of(tensor): name for name, tensor in reversed(variables)}

@@ -8,41 +8,37 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import inf
+
+from autotensor.drawing.layers import Layers
 
 __all__ = ["columns", "settled"]
 
-Layers = Sequence[Sequence[int]]
 
-
-def columns(
-    layers: Layers,
-    place: Sequence[int],
-    up: Sequence[Sequence[int]],
-    down: Sequence[Sequence[int]],
-    depth: Sequence[int],
-    boxes: int,
-) -> list[int]:
+def columns(layers: Layers, depth: Sequence[int]) -> list[int]:
     """The column of each point: points are linked with their main neighbours above and below.
 
     The main neighbour above is the deepest one, so that the long chain goes on straight and short
     branches join it from the side; where two are equally deep the point goes between them.
     """
     main: list[int | None] = []
-    for above in up:
+    for above in layers.up:
         deepest = max((depth[p] for p in above), default=0)
         candidates = {p for p in above if depth[p] == deepest}
         main.append(candidates.pop() if len(candidates) == 1 else None)
-    column = list(range(len(up)))
-    for layer in layers:
+    column = list(range(len(layers.up)))
+    for layer in layers.layers:
         links = []
         for point in layer:
-            below = sorted({p for p in down[point] if main[p] == point}, key=place.__getitem__)
+            below = sorted(
+                {p for p, _ in layers.down[point] if main[p] == point}, key=layers.place.__getitem__
+            )
             # A line goes on as a line, a box goes on with a box where there is one.
-            alike = [p for p in below if (p < boxes) == (point < boxes)] or below
+            alike = [p for p in below if (p < layers.boxes) == (point < layers.boxes)] or below
             if len(alike) % 2:
                 links.append((point, alike[len(alike) // 2]))
-        for above_point, point in _uncrossed(links, place):
+        for above_point, point in _uncrossed(links, layers.place):
             column[point] = column[above_point]
     return column
 
@@ -68,7 +64,6 @@ def _uncrossed(links: list[tuple[int, int]], place: Sequence[int]) -> list[tuple
 def settled(
     layers: Layers,
     column: Sequence[int],
-    down: Sequence[Sequence[int]],
     apart: Callable[[int, int], float],
     rounds: int,
 ) -> dict[int, float]:
@@ -82,14 +77,14 @@ def settled(
     after: dict[int, dict[int, float]] = {c: {} for c in before}
     size = dict.fromkeys(before, 0)
     pulls: dict[int, list[int]] = {c: [] for c in before}
-    for layer in layers:
-        for left, right in zip(layer, layer[1:], strict=False):
+    for layer in layers.layers:
+        for left, right in pairwise(layer):
             a, b = column[left], column[right]
             after[a][b] = before[b][a] = max(after[a].get(b, 0.0), apart(left, right))
         for point in layer:
             a = column[point]
             size[a] += 1
-            for lower in down[point]:
+            for lower, _ in layers.down[point]:
                 if column[lower] != a:
                     pulls[a].append(column[lower])
                     pulls[column[lower]].append(a)

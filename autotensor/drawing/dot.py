@@ -30,7 +30,8 @@ def dot(vertices: Sequence[Vertex], edges: Sequence[Edge], caption: str) -> str:
         f'fontname="Helvetica" fontsize=11 fontcolor="{MUTED}"]',
         f'  node [shape=box fontname="Helvetica" fontsize=12 fontcolor="{INK}" height=0.3 '
         "margin=0.11]",
-        f'  edge [color="{LINE}" fontname="Helvetica" fontsize=9 fontcolor="{MUTED}" arrowsize=0.7]',
+        f'  edge [color="{LINE}" fontname="Helvetica" fontsize=9 fontcolor="{MUTED}" '
+        "arrowsize=0.7]",
     ]
     for vertex in vertices:
         role = role_of(vertex)
@@ -55,10 +56,10 @@ def dot(vertices: Sequence[Vertex], edges: Sequence[Edge], caption: str) -> str:
 
 
 def quote(*lines: str) -> str:
-    """`lines` as one DOT string that shows just these characters.
+    r"""`lines` as one DOT string that shows just these characters.
 
     In a label Graphviz reads backslash sequences and the character references of HTML, so the
-    signs that begin them are escaped; ``\\n`` stands between the lines.
+    signs that begin them are escaped; ``\n`` stands between the lines.
     """
     safe = (
         clean(line, 1000).replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")

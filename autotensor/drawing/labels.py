@@ -42,12 +42,10 @@ _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 # Illegal in XML 1.0 (controls, lone surrogates, the two non-characters of the basic plane), and the
 # marks that reverse the direction of the text after them, which would make a label lie.
-_DROPPED = dict.fromkeys(
-    [*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
-    + [0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
-)
+_ILLEGAL = (*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF)
+_TURNING = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _SPACES = dict.fromkeys(map(ord, "\t\n\v\f\r\x85\u2028\u2029"), " ")
-_SAFE = _DROPPED | _SPACES
+_SAFE = dict.fromkeys(_ILLEGAL + _TURNING) | _SPACES
 
 
 def clean(text: str, limit: int = _LIMIT) -> str:
@@ -140,9 +138,9 @@ def byte_size(count: int) -> str:
     return f"{size:.0f} {_UNITS[unit]}" if size >= 10 or not unit else f"{size:.1f} {_UNITS[unit]}"
 
 
-def plural(count: int, noun: str, nouns: str = "") -> str:
+def plural(count: int, noun: str) -> str:
     """``1 array``, ``2 arrays``."""
-    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def kept_summary(kept: Kept) -> str:

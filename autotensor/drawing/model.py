@@ -6,7 +6,6 @@ import base64
 import codecs
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -54,7 +53,7 @@ class Graph:
     """
 
     nodes: tuple[Vertex, ...]
-    kept: Kept = Kept()
+    kept: Kept
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
@@ -88,7 +87,7 @@ class Graph:
 
     def to_graphviz(self) -> Any:
         """The graph as a ``graphviz.Source`` of the package ``graphviz``."""
-        import graphviz
+        import graphviz  # type: ignore[import-untyped]
 
         return graphviz.Source(self.to_dot())
 
@@ -115,8 +114,8 @@ class Graph:
             content = self._render(suffix[1:])
         else:
             raise ValueError(
-                f"a graph cannot be saved as {os.fspath(path)!r}: its suffix says no format that is "
-                "known.\nUse .svg, .dot or .txt, or .png or .pdf where Graphviz is installed."
+                f"a graph cannot be saved as {os.fspath(path)!r}: its suffix names no known "
+                "format.\nUse .svg, .dot or .txt, or .png or .pdf where Graphviz is installed."
             )
         with open(path, "wb") as file:
             file.write(content)

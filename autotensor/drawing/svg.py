@@ -145,9 +145,7 @@ def _boxes(
     places: Layout,
 ) -> Iterator[str]:
     yield '<g text-anchor="middle">'
-    for vertex, label, size, x, y in zip(
-        vertices, labels, sizes, places.x, places.y, strict=True
-    ):
+    for vertex, label, size, x, y in zip(vertices, labels, sizes, places.x, places.y, strict=True):
         yield f"<g><title>{_markup(_hint(vertex))}</title>"
         yield _box(role_of(vertex), x - size[0] / 2, y - size[1] / 2, *size)
         line = y - size[1] / 2 + _PADDING_Y

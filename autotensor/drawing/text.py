@@ -70,7 +70,7 @@ def tree(
     output = _aligned(rows)
     left = len(vertices) - len(lines) - expressions.inlined
     if max_lines is not None and left > 0 and len(lines) >= max_lines:
-        output.append(f"... and {plural(left, 'more vertex', 'more vertices')}; to_text() has all")
+        output.append(f"... and {plural(left, 'more node')}; to_text() has all")
     output.append(_plain(caption) if ascii else caption)
     return "\n".join(output)
 

@@ -1,4 +1,4 @@
-"""What is on or off for the code that runs now: context-local, so right under threads and asyncio."""
+"""What is on or off for the code that runs now; context-local: right under threads and asyncio."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ class Plan:
     keep : ``keep(values, out)`` gives the tuple of what a node keeps; None where that is nothing.
     sources : for each kept entry the slot it comes from, a range of slots, or `OUT`.
     kept_slots : the slots of the inputs among `sources`.
-    pulls : ``(slot, argument, pull)`` per tracked input; ``pull(g, kept, node, parent)`` is its vjp.
-    pushes : the same for ``push(t, kept, node, parent)``, its jvp, or None to transpose the pull.
+    pulls : ``(slot, argument, pull)`` per tracked input; the vjp ``pull(g, kept, node, parent)``.
+    pushes : the same with the jvp ``push(t, kept, node, parent)``, or None: transpose the pull.
     push_all : for jointly linear ops, the jvp of all inputs at once.
     """
 
@@ -47,7 +47,7 @@ class Plan:
         named = {name for slot in tracked for name in op.needs[slots[slot][0]]}
         self.sources: list[Any] = []
         places: dict[str, str] = {}
-        parts = []
+        parts: list[str] = []
         for name in op.inputs:
             if name in named:
                 places[name] = f"k[{len(parts)}]"
@@ -86,8 +86,7 @@ def _call(
     """The source of a rule's call, its arguments taken from ``k`` (kept), ``n`` and ``p``."""
     known = {"shape": "p.shape", "shapes": "[q.shape for q in n.parents]", "i": str(i), **places}
     args = [first] if first else []
-    for name in names:
-        args.append(known.get(name) or _option(op, name))
+    args += [known.get(name) or _option(op, name) for name in names]
     return f"rule({', '.join(args)})"
 
 
@@ -140,10 +139,8 @@ def _pull(
     return _compile(op, rule, "g", f"{g} * {d}")
 
 
-def _push(
-    op: Op, name: str, i: int | None, places: Mapping[str, str]
-) -> Callable[..., Any] | None:
-    """The jvp for one input; None where it is the pull transposed, or done for all inputs at once."""
+def _push(op: Op, name: str, i: int | None, places: Mapping[str, str]) -> Callable[..., Any] | None:
+    """The jvp for one input; None where the pull is transposed, or all inputs go at once."""
     rule = op.rules[name]
     if name in op.jvps:
         names = op.names(name, op.jvps[name])

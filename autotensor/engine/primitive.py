@@ -42,6 +42,7 @@ __all__ = [
     "custom_op",
     "elementwise",
     "linear",
+    "op_of",
     "rule",
     "selection",
 ]
@@ -111,9 +112,12 @@ class Op:
         is_ufunc = isinstance(function, np.ufunc)
         self.broadcasts = is_ufunc if broadcasts is None else broadcasts
         self.cases = tuple(cases)
-        self.domain = {p: domain for p in self.inputs} if isinstance(domain, str) else dict(domain)
+        self.domain = (
+            dict.fromkeys(self.inputs, domain) if isinstance(domain, str) else dict(domain)
+        )
         if complex is None:
-            complex = not is_ufunc or any("D" in t.split("->")[0] for t in function.types)
+            types: Sequence[str] = getattr(function, "types", ("D",))
+            complex = any("D" in t.split("->")[0] for t in types)
         self.complex = complex
         self.plans: dict[Any, Plan] = {}
         self.needs = {argument: self.names(argument, r) for argument, r in rules.items()}
@@ -214,6 +218,14 @@ class Constant:
         self.complex = complex
 
 
+def op_of(function: Any) -> Op:
+    """The op declared for `function`."""
+    entry = TABLE[function]
+    if not isinstance(entry, Op):
+        raise TypeError(f"{entry.name} is no op")
+    return entry
+
+
 def _parse(
     signature: str, rules: Iterable[str]
 ) -> tuple[tuple[str, ...], dict[str, Any], int, str | None, bool]:
@@ -260,7 +272,7 @@ def elementwise(function: Any, *partials: Rule, signature: str | None = None, **
 
     >>> from autotensor.engine.primitive import TABLE
     >>> import numpy as np, autotensor
-    >>> TABLE[np.tanh].needs                     # declared as: lambda out: 1 - out * out
+    >>> TABLE[np.tanh].needs  # declared as: lambda out: 1 - out * out
     {'x': ('out',)}
     """
     facts.setdefault("broadcasts", True)
@@ -282,7 +294,7 @@ def linear(function: Any, *vjps: Rule, signature: str | None = None, **facts: An
 
 
 def rule(function: Any, *vjps: Rule, signature: str | None = None, **facts: Any) -> Op:
-    """Declare any other op by its vjps, and its ``jvps={argument: rule}`` where they are cheaper."""
+    """Declare any other op by its vjps; ``jvps={argument: rule}`` where transposing is slow."""
     return _declare(function, "rule", signature, vjps, facts)
 
 
@@ -296,7 +308,7 @@ def constant(*functions: Any, complex: bool = True) -> None:
 
 
 def composite(function: Any, **facts: Any) -> Callable[[F], F]:
-    """Register the decorated function of other ops to run when NumPy's `function` meets a Tensor."""
+    """Register the decorated function of other ops to run in place of NumPy's `function`."""
 
     def register(run: F) -> F:
         TABLE[function] = Composite(function, run, facts)

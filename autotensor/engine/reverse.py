@@ -66,6 +66,7 @@ def reverse(
     deferred: dict[Any, Deferred] = {}
     owned: set[Any] = set()
     results: dict[Any, Any] = {}
+    node: Any
     for node in order:
         g = cotangents.pop(node, None)
         if deferred and node in deferred:
@@ -121,9 +122,7 @@ def _leading_to(stops: Collection[Any], order: list[Any]) -> set[Any]:
     """The nodes of `order` (latest first) from which a stop can be reached."""
     needed = set(stops)
     for node in reversed(order):
-        if node.plan is not None and any(
-            node.parents[slot] in needed for slot in node.plan.slots
-        ):
+        if node.plan is not None and any(node.parents[slot] in needed for slot in node.plan.slots):
             needed.add(node)
     return needed
 

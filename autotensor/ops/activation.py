@@ -47,9 +47,12 @@ logsumexp = rule(
     signature="x, axis=None, keepdims=False",
     name="logsumexp",
     x=lambda g, x, out, axis, keepdims: (
-        expand(g, x.shape, axis, keepdims)
-        * np.exp(x - expand(out, x.shape, axis, keepdims))
+        expand(g, x.shape, axis, keepdims) * np.exp(x - expand(out, x.shape, axis, keepdims))
     ),
     complex=False,
-    cases=[{"x": (3,)}, {"x": (2, 3), "axis": 0, "keepdims": True}, {"x": (2, 3, 2), "axis": (0, -1)}],
+    cases=[
+        {"x": (3,)},
+        {"x": (2, 3), "axis": 0, "keepdims": True},
+        {"x": (2, 3, 2), "axis": (0, -1)},
+    ],
 )

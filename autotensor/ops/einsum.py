@@ -33,8 +33,12 @@ def _einsum_vjp(g, i, operands, shape, subscripts):
     return np.einsum(f"{text}->{target}", *(x for _, x in factors))
 
 
+def _summed(subscripts, *operands, **options):
+    return np.einsum(subscripts, *operands, **options)
+
+
 _einsum = linear(
-    lambda subscripts, *operands, **options: np.einsum(subscripts, *operands, **options),
+    _summed,
     signature="subscripts, *operands, optimize=False",
     name="einsum",
     operands=lambda g, i, operands, shape, subscripts: _einsum_vjp(
@@ -99,7 +103,5 @@ def _explicit(subscripts, ndims):
         for t, n in zip(terms, ndims, strict=True)
     ]
     most = max(hidden)
-    terms = [
-        t.replace("...", spare[most - h : most]) for t, h in zip(terms, hidden, strict=True)
-    ]
+    terms = [t.replace("...", spare[most - h : most]) for t, h in zip(terms, hidden, strict=True)]
     return f"{','.join(terms)}->{output.replace('...', spare[:most])}"

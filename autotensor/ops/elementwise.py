@@ -34,7 +34,7 @@ elementwise(np.arctan, lambda x: 1 / (1 + x * x), domain="unit")
 
 
 def _direction(x, out):
-    """x / abs(x), and 0 at 0."""
+    """The unit number along x, and 0 at 0."""
     return np.sign(x) if x.dtype.kind != "c" else x / (out + (out == 0))
 
 
@@ -48,14 +48,14 @@ rule(
 # Ties share the gradient evenly: (x > y) + (x == y) / 2.
 selection(
     np.maximum,
-    lambda x, y: ((x > y) + 0.5 * (x == y)),
-    lambda x, y: ((y > x) + 0.5 * (x == y)),
+    lambda x, y: (x > y) + 0.5 * (x == y),
+    lambda x, y: (y > x) + 0.5 * (x == y),
     complex=False,
 )
 selection(
     np.minimum,
-    lambda x, y: ((x < y) + 0.5 * (x == y)),
-    lambda x, y: ((y < x) + 0.5 * (x == y)),
+    lambda x, y: (x < y) + 0.5 * (x == y),
+    lambda x, y: (y < x) + 0.5 * (x == y),
     complex=False,
 )
 

@@ -65,7 +65,7 @@ for _extreme in (np.max, np.min):
     selection(
         _extreme,
         signature="a, axis=None, out=None, keepdims=False, initial=None, where=True",
-    constants=["where"],
+        constants=["where"],
         a=lambda a, out, axis, keepdims, where: _take_extreme(a, out, axis, keepdims, where),
         reduces=True,
         domain="distinct",

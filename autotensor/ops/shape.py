@@ -34,7 +34,11 @@ linear(
     np.transpose,
     signature="a, axes=None",
     a=lambda g, axes: _transpose_back(g, axes),
-    cases=[{"a": (2, 3)}, {"a": (2, 3, 4), "axes": (2, 0, 1)}, {"a": (2, 1, 3), "axes": (-1, 0, -2)}],
+    cases=[
+        {"a": (2, 3)},
+        {"a": (2, 3, 4), "axes": (2, 0, 1)},
+        {"a": (2, 1, 3), "axes": (-1, 0, -2)},
+    ],
 )
 linear(
     np.matrix_transpose,
@@ -73,7 +77,11 @@ linear(
     np.broadcast_to,
     signature="array, shape, subok=False",
     array=lambda g, shape: unbroadcast(g, shape),
-    cases=[{"array": (3,), "shape": (2, 3)}, {"array": (2, 1), "shape": (4, 2, 3)}, {"array": (), "shape": (2,)}],
+    cases=[
+        {"array": (3,), "shape": (2, 3)},
+        {"array": (2, 1), "shape": (4, 2, 3)},
+        {"array": (), "shape": (2,)},
+    ],
 )
 linear(
     np.copy,
@@ -118,5 +126,9 @@ linear(
     signature="[arrays], axis=0, out=None",
     arrays=lambda g, i, axis: np.moveaxis(g, axis, 0)[i],
     jointly=True,
-    cases=[{"arrays": [(2, 3), (2, 3)]}, {"arrays": [(3,), (3,)], "axis": -1}, {"arrays": [(), ()]}],
+    cases=[
+        {"arrays": [(2, 3), (2, 3)]},
+        {"arrays": [(3,), (3,)], "axis": -1},
+        {"arrays": [(), ()]},
+    ],
 )

@@ -18,7 +18,9 @@ def cases(draw, entry):
     if entry.cases:
         return draw(st.sampled_from(entry.cases))
     shapes = draw(
-        mutually_broadcastable_shapes(num_shapes=len(entry.inputs), max_dims=3, max_side=3, min_side=0)
+        mutually_broadcastable_shapes(
+            num_shapes=len(entry.inputs), max_dims=3, max_side=3, min_side=0
+        )
     )
     return dict(zip(entry.inputs, shapes.input_shapes, strict=True))
 

@@ -1,0 +1,196 @@
+"""Running a function on Tensors: on their arrays, with a node made where an input is tracked."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from autotensor import errors
+from autotensor.array import Tensor, attach
+from autotensor.engine.graph import Leaf, Node
+from autotensor.engine.modes import recording
+from autotensor.engine.primitive import TABLE, Composite, Op
+
+__all__ = ["NO_OPTIONS", "SCALARS", "apply", "call", "record", "unwrap", "wrap"]
+
+NO_OPTIONS: dict[str, Any] = {}
+SCALARS = frozenset({int, float, complex, bool})
+
+
+def record(
+    op: Op, mask: int, parents: tuple[Any, ...], values: Sequence[Any], out: Any, options: Any
+) -> Tensor:
+    """`out` as a Tensor with a node; the inputs in `mask` are tracked."""
+    dtype = out.dtype
+    kind = dtype.kind
+    if kind not in "fc":
+        return Tensor(out, None)
+    plan = op.plans.get(mask) if kind == "f" else None
+    if plan is None:
+        plan = op.plan(mask, len(parents), kind == "c")
+    keep = plan.keep
+    kept = keep(values, out) if keep is not None else ()
+    return Tensor(out, Node(plan, parents, kept, options, out.shape, dtype))
+
+
+def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Run `op` and record it, if an input is tracked and gradients are recorded."""
+    if len(args) == 1 and not kwargs and type(args[0]) is Tensor:
+        return _apply_to_one(op, args[0])
+    raw = [a._data if type(a) is Tensor else _unwrap_nested(a) for a in args]
+    raw_kwargs = {k: unwrap(v) for k, v in kwargs.items()} if kwargs else kwargs
+    out = op.function(*raw, **raw_kwargs)
+    if type(out) is np.ndarray and out.ndim == 0:
+        out = out[()]
+    if not isinstance(out, (np.ndarray, np.generic)):
+        return wrap(out)
+    result = _recorded(op, args, kwargs, raw, raw_kwargs, out) if recording.get() else None
+    if result is None:
+        result = Tensor(out, None)
+    if type(out) is np.ndarray and out.base is not None:
+        _note_view(out, result, args)
+    return result
+
+
+def _apply_to_one(op: Op, tensor: Tensor) -> Tensor:
+    """`apply` for a call with one Tensor and nothing else."""
+    x = tensor._data
+    out = op.function(x)
+    if type(out) is np.ndarray and out.ndim == 0:
+        out = out[()]
+    node = tensor._node
+    if node is not None and node.requires_grad and recording.get():
+        result = record(op, 1, (node,), (x,), out, NO_OPTIONS)
+    else:
+        result = Tensor(out, None)
+    if type(out) is np.ndarray and out.base is not None:
+        _note_view(out, result, (tensor,))
+    return result
+
+
+def _recorded(
+    op: Op,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    raw: Sequence[Any],
+    raw_kwargs: Mapping[str, Any],
+    out: Any,
+) -> Tensor | None:
+    """`out` with a node, or None where no input is tracked."""
+    given, values = op.bind(args, kwargs), op.bind(raw, raw_kwargs)
+    originals: list[Any] = []
+    inputs: list[Any] = []
+    for name in op.inputs:
+        if name == op.sequence:
+            originals.extend(given.get(name, ()))
+            inputs.extend(values.get(name, ()))
+        else:
+            originals.append(given.get(name))
+            inputs.append(values.get(name))
+    mask, parents, foreign = 0, [], []
+    for slot, (x, value) in enumerate(zip(originals, inputs, strict=True)):
+        if type(x) is Tensor:
+            node = x._node or x._leaf()
+            if node.requires_grad:
+                mask |= 1 << slot
+            parents.append(node)
+        elif type(x) in SCALARS or x is None:
+            parents.append(x)
+        else:
+            inputs[slot] = value = np.asarray(value)
+            foreign.append(slot)
+            parents.append(Leaf(value.shape, value.dtype))
+    options = {name: values[name] for name in values if name not in op.inputs}
+    for name in options:
+        original = given[name]
+        if type(original) is Tensor:
+            if original.requires_grad and name not in op.constants:
+                raise errors.no_rule(op.name, name, ())
+        elif type(original) not in SCALARS:
+            owned = _owned(options[name])
+            options[name] = np.asarray(owned) if name in op.constants else owned
+    if not mask:
+        return None
+    if foreign:
+        for slot in op.plan(mask, len(parents), out.dtype.kind == "c").kept_slots:
+            if slot in foreign:
+                inputs[slot] = inputs[slot].copy()
+    return record(op, mask, tuple(parents), inputs, out, options or NO_OPTIONS)
+
+
+def _owned(value: Any) -> Any:
+    """`value` with its arrays copied, so that nothing outside can change them."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if type(value) in (tuple, list):
+        return type(value)(_owned(v) for v in value)
+    return value
+
+
+def _note_view(out: np.ndarray[Any, Any], result: Tensor, args: Sequence[Any]) -> None:
+    """Give `result` and the argument whose memory it views one token: its references count them."""
+    for a in args:
+        if type(a) is Tensor and (out.base is a._data or np.may_share_memory(out, a._data)):
+            if a._shared is None:
+                a._shared = object()
+            result._shared = a._shared
+            return
+
+
+def unwrap(value: Any) -> Any:
+    """`value` with every Tensor in it, also inside tuples and lists, replaced by its array."""
+    return value._data if type(value) is Tensor else _unwrap_nested(value)
+
+
+def _unwrap_nested(value: Any) -> Any:
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return kind([unwrap(v) for v in value])
+    if kind is slice:
+        return slice(unwrap(value.start), unwrap(value.stop), unwrap(value.step))
+    return value
+
+
+def wrap(value: Any) -> Any:
+    """`value` with every array in it made a constant Tensor."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return Tensor(np.asarray(value)[()] if value.ndim == 0 else value, None)
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):
+        return tuple(map(wrap, value))
+    return [wrap(v) for v in value] if type(value) is list else value
+
+
+def call(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """NumPy's `function`, called with a Tensor among its arguments."""
+    entry = TABLE.get(function)
+    if isinstance(entry, Op):
+        return apply(entry, args, kwargs)
+    if isinstance(entry, Composite):
+        return entry.run(*args, **kwargs)
+    raw = [unwrap(a) for a in args]
+    raw_kwargs = {k: unwrap(v) for k, v in kwargs.items()}
+    tracked = _tracked(args) or _tracked(kwargs.values())
+    if tracked and recording.get():
+        if entry is None:
+            raise errors.no_rule(name, None, _nearest(name))
+        if not entry.complex and any(getattr(a, "dtype", np.dtype(bool)).kind == "c" for a in raw):
+            raise errors.no_complex_rule(name)
+    return wrap(function(*raw, **raw_kwargs))
+
+
+def _tracked(values: Any) -> bool:
+    return any(
+        v.requires_grad if type(v) is Tensor else type(v) in (list, tuple) and _tracked(v)
+        for v in values
+    )
+
+
+def _nearest(name: str) -> list[str]:
+    names = {entry.name for entry in TABLE.values() if isinstance(entry, (Op, Composite))}
+    return [f"np.{n}" for n in difflib.get_close_matches(name, names, n=2)]
+
+
+attach("_apply", staticmethod(apply))
