@@ -55,7 +55,8 @@ $(VENV)/.created:
 	  echo "autotensor needs Python 3.11 or newer; $(PYTHON) is" \
 	    "$$($(PYTHON) -c 'import platform; print(platform.python_version())')." \
 	    'Name another: make PYTHON=/path/to/python3.11' >&2; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV) || { \
+	@echo 'Setting up $(VENV) with $(PYTHON)'
+	@$(PYTHON) -m venv --clear $(VENV) || { \
 	  echo 'The venv module of $(PYTHON) is missing or incomplete' \
 	    '(on Debian and Ubuntu: apt install python3-venv).' >&2; exit 1; }
 	@touch $@

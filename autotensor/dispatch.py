@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from autotensor.engine.graph import Leaf, Node
 from autotensor.engine.modes import recording
 from autotensor.engine.primitive import TABLE, Composite, Op
 
-__all__ = ["NO_OPTIONS", "SCALARS", "apply", "call", "record", "unwrap", "wrap"]
+__all__ = ["NO_OPTIONS", "SCALARS", "apply", "apply_to_one", "call", "record", "unwrap", "wrap"]
 
 NO_OPTIONS: dict[str, Any] = {}
 SCALARS = frozenset({int, float, complex, bool})
@@ -39,7 +39,7 @@ def record(
 def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Run `op` and record it, if an input is tracked and gradients are recorded."""
     if len(args) == 1 and not kwargs and type(args[0]) is Tensor:
-        return _apply_to_one(op, args[0])
+        return apply_to_one(op, args[0], op.function)
     raw = [a._data if type(a) is Tensor else _unwrap_nested(a) for a in args]
     raw_kwargs = {k: unwrap(v) for k, v in kwargs.items()} if kwargs else kwargs
     out = op.function(*raw, **raw_kwargs)
@@ -55,10 +55,10 @@ def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     return result
 
 
-def _apply_to_one(op: Op, tensor: Tensor) -> Tensor:
-    """`apply` for a call with one Tensor and nothing else."""
+def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
+    """`apply` for a call with one Tensor and nothing else; `compute` does what the op does."""
     x = tensor._data
-    out = op.function(x)
+    out = compute(x)
     if type(out) is np.ndarray and out.ndim == 0:
         out = out[()]
     node = tensor._node

@@ -15,7 +15,7 @@ import numpy as np
 
 from autotensor import errors
 from autotensor.array import Tensor, attach
-from autotensor.dispatch import NO_OPTIONS, SCALARS, apply, call, record, unwrap, wrap
+from autotensor.dispatch import NO_OPTIONS, SCALARS, apply, apply_to_one, call, record, unwrap, wrap
 from autotensor.engine.graph import Node
 from autotensor.engine.modes import recording
 from autotensor.engine.primitive import TABLE, Op, op_of
@@ -181,11 +181,17 @@ def _by_ufunc(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
 def _of_table(function: Any) -> Callable[..., Any]:
     """The method that calls `function` with the Tensor as its first argument."""
 
+    name = function.__name__
+    entry = TABLE[function]
+    compute = operator.methodcaller(name)
+
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if not args and not kwargs and isinstance(entry, Op):
+            return apply_to_one(entry, self, compute)
         return _array_function(self, function, (), (self, *args), kwargs)
 
-    method.__name__ = function.__name__
-    method.__doc__ = f"See `numpy.{function.__name__}`."
+    method.__name__ = name
+    method.__doc__ = f"See `numpy.{name}`."
     return method
 
 
@@ -252,6 +258,7 @@ def _complete() -> None:
         if known and not hasattr(Tensor, name):
             attach(name, _of_table(function))
     getitem, transpose = op_of(operator.getitem), op_of(np.transpose)
+    data_T = operator.attrgetter("T")
     for name, value in {
         "__neg__": lambda self: apply(op_of(np.negative), (self,), NO_OPTIONS),
         "__pos__": lambda self: self.copy(),
@@ -267,7 +274,7 @@ def _complete() -> None:
         "flatten": _flatten,
         "conj": _conj,
         "conjugate": _conj,
-        "T": property(lambda self: apply(transpose, (self,), NO_OPTIONS)),
+        "T": property(lambda self: apply_to_one(transpose, self, data_T)),
         "mT": property(np.matrix_transpose),
         "real": property(_real),
         "imag": property(np.imag),

@@ -220,7 +220,7 @@ class Reference:
             direction = random_direction(self.scale, rng) * spacing
             rows = [self.flat(self.x + t * direction) - self.y for t in _POINTS]
             residual = _RESIDUAL @ np.stack(rows)
-            level = np.sqrt(np.sum(residual**2, axis=0) / (len(_POINTS) - 4))
+            level = np.sum(np.abs(residual), axis=0) / _UNIT_RESIDUAL  # squares might underflow
             noise = np.where(coarse & np.isfinite(level), level, noise)
             coarse &= np.sum(np.diff(rows, axis=0) == 0, axis=0) >= len(_POINTS) // 2
             if not coarse.any():
@@ -229,10 +229,12 @@ class Reference:
         return np.maximum(noise, floor)
 
 
-# Irregular, so that values on a grid (rounded ones are) cannot fall on a line by chance.
-_POINTS = np.array([-3.1, -2.3, -1.2, -0.7, 0.6, 1.7, 2.4, 3.3])
+# Irregular, so that neither x nor f, which lie on the grid of their dtype, hit it by chance.
+_POINTS = np.array([-3.1372, -2.2914, -1.1873, -0.7041, 0.6183, 1.6837, 2.4259, 3.3091])
 _CUBIC = np.vander(_POINTS, 4)
 _RESIDUAL = np.eye(len(_POINTS)) - _CUBIC @ np.linalg.pinv(_CUBIC)
+# What the residuals of normal noise of size 1 add up to, on average.
+_UNIT_RESIDUAL = float(np.sqrt(2 / np.pi) * np.sum(np.sqrt(np.diag(_RESIDUAL))))
 
 
 def random_direction(scale: Array, rng: np.random.Generator) -> Array:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+_BLAS = "fdFD"
 
 __all__ = ["broadcast", "expand", "normalize_axes", "unbroadcast"]
 
@@ -18,8 +21,10 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     given = g.shape
     extra = len(given) - len(shape)
     if extra > 0:
-        if given[extra:] == shape:
-            return g.sum(0 if extra == 1 else tuple(range(extra)))
+        if given[extra:] == shape and type(g) is np.ndarray and g.dtype.char in _BLAS:
+            # A product with ones adds up rows several times faster than g.sum(0).
+            rows = math.prod(given[:extra])
+            return (np.ones(rows, g.dtype) @ g.reshape((rows, math.prod(shape)))).reshape(shape)
         g = g.sum(tuple(range(extra)))
         given = given[extra:]
     if extra < 0 or any(a != b and b != 1 for a, b in zip(given, shape, strict=True)):
