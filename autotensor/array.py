@@ -157,6 +157,8 @@ class Tensor:
                 value = Tensor(np.array(value, dtype=self.dtype)[()], None)
             if value.shape != self.shape:
                 raise errors.seed_shape(value.shape, self.shape, "gradient")
+            if value.dtype != self.dtype:
+                value = value.astype(self.dtype)
         if isinstance(self._node, Node):
             _notes(self._node)["grad"] = value
         else:
@@ -169,12 +171,6 @@ class Tensor:
             return
         notes = _notes(node)
         notes["retain"], notes["grad"] = True, None
-
-        def deposit(g: Any) -> Any:
-            notes["grad"] = sum_gradients(notes["grad"], g)
-            return g
-
-        _add_hook(node, deposit)
 
     def register_hook(self, function: Callable[[Tensor], Tensor | None]) -> Handle:
         """Call `function` with this tensor's gradient in every backward pass.
@@ -213,7 +209,7 @@ class Tensor:
             if result is None:
                 return g
             if not isinstance(result, Tensor):
-                result = Tensor(np.asarray(result), None)
+                result = Tensor(np.array(result)[()], None)
             if result.shape != shape:
                 raise errors.seed_shape(result.shape, shape, "hook's gradient")
             if result.dtype != dtype:
@@ -295,7 +291,7 @@ class Tensor:
         return (self[i] for i in range(len(self._data)))
 
     def __contains__(self, value: Any) -> bool:
-        return getattr(value, "_data", value) in self._data
+        return bool(np.any(self._data == getattr(value, "_data", value)))
 
     # -- attached by autotensor.operators and autotensor.transforms ------------------------------
 

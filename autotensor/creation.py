@@ -9,8 +9,9 @@ import numpy as np
 
 from autotensor import errors
 from autotensor.array import Tensor
-from autotensor.dispatch import unwrap
+from autotensor.dispatch import holds_tracked, unwrap
 from autotensor.engine.graph import Leaf
+from autotensor.engine.modes import recording
 
 __all__ = [
     "arange",
@@ -119,8 +120,7 @@ def _creator(function: Callable[..., Any]) -> Callable[..., Tensor]:
     def create(
         *args: Any, requires_grad: bool = False, name: str | None = None, **kw: Any
     ) -> Tensor:
-        values = [*args, *kw.values()]
-        if any(isinstance(v, Tensor) and v.requires_grad for v in values) and fills:
+        if fills and recording.get() and holds_tracked([*args, *kw.values()]):
             raise errors.no_rule(f"at.{label}", None, ["np.stack", "np.broadcast_to"])
         made = function(*map(unwrap, args), **{k: unwrap(v) for k, v in kw.items()})
         return tensor(made, requires_grad=requires_grad, copy=False, name=name)

@@ -14,7 +14,17 @@ from autotensor.engine.graph import Leaf, Node
 from autotensor.engine.modes import recording
 from autotensor.engine.primitive import TABLE, Composite, Op
 
-__all__ = ["NO_OPTIONS", "SCALARS", "apply", "apply_to_one", "call", "record", "unwrap", "wrap"]
+__all__ = [
+    "NO_OPTIONS",
+    "SCALARS",
+    "apply",
+    "apply_to_one",
+    "call",
+    "holds_tracked",
+    "record",
+    "unwrap",
+    "wrap",
+]
 
 NO_OPTIONS: dict[str, Any] = {}
 SCALARS = frozenset({int, float, complex, bool})
@@ -38,7 +48,7 @@ def record(
 
 def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Run `op` and record it, if an input is tracked and gradients are recorded."""
-    if len(args) == 1 and not kwargs and type(args[0]) is Tensor:
+    if op.unary and len(args) == 1 and not kwargs and type(args[0]) is Tensor:
         return apply_to_one(op, args[0], op.function)
     raw = [a._data if type(a) is Tensor else _unwrap_nested(a) for a in args]
     raw_kwargs = {k: unwrap(v) for k, v in kwargs.items()} if kwargs else kwargs
@@ -46,7 +56,9 @@ def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     if type(out) is np.ndarray and out.ndim == 0:
         out = out[()]
     if not isinstance(out, (np.ndarray, np.generic)):
-        return wrap(out)
+        if type(out) not in SCALARS:
+            return _no_array(op, out, holds_tracked(args) or holds_tracked(kwargs.values()))
+        out = np.asarray(out)[()]
     result = _recorded(op, args, kwargs, raw, raw_kwargs, out) if recording.get() else None
     if result is None:
         result = Tensor(out, None)
@@ -62,6 +74,10 @@ def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
     if type(out) is np.ndarray and out.ndim == 0:
         out = out[()]
     node = tensor._node
+    if not isinstance(out, (np.ndarray, np.generic)):
+        if type(out) not in SCALARS:
+            return _no_array(op, out, tensor.requires_grad)
+        out = np.asarray(out)[()]
     if node is not None and node.requires_grad and recording.get():
         result = record(op, 1, (node,), (x,), out, NO_OPTIONS)
     else:
@@ -69,6 +85,14 @@ def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
     if type(out) is np.ndarray and out.base is not None:
         _note_view(out, result, (tensor,))
     return result
+
+
+def _no_array(op: Op, out: Any, tracked: bool) -> Any:
+    """What an op that returned no array gives, like the indices that `where` finds."""
+    parts = out if isinstance(out, (tuple, list)) else (out,)
+    if tracked and recording.get() and any(np.asarray(p).dtype.kind not in "iub" for p in parts):
+        raise errors.not_one_array(op.name, type(out).__name__)
+    return wrap(out)
 
 
 def _recorded(
@@ -88,8 +112,9 @@ def _recorded(
             originals.extend(given.get(name, ()))
             inputs.extend(values.get(name, ()))
         else:
-            originals.append(given.get(name))
-            inputs.append(values.get(name))
+            default = op.defaults.get(name)
+            originals.append(given.get(name, default))
+            inputs.append(values.get(name, default))
     mask, parents, foreign = 0, [], []
     for slot, (x, value) in enumerate(zip(originals, inputs, strict=True)):
         if type(x) is Tensor:
@@ -100,16 +125,17 @@ def _recorded(
         elif type(x) in SCALARS or x is None:
             parents.append(x)
         else:
-            inputs[slot] = value = np.asarray(value)
+            inputs[slot] = value = np.asarray(x)  # raises for a list that holds tracked Tensors
             foreign.append(slot)
             parents.append(Leaf(value.shape, value.dtype))
     options = {name: values[name] for name in values if name not in op.inputs}
     for name in options:
         original = given[name]
-        if type(original) is Tensor:
-            if original.requires_grad and name not in op.constants:
-                raise errors.no_rule(op.name, name, ())
-        elif type(original) not in SCALARS:
+        if type(original) in SCALARS:
+            continue
+        if name not in op.constants and holds_tracked((original,)):
+            raise errors.no_rule(_public(op.function, op.name), name, ())
+        if type(original) is not Tensor:
             owned = _owned(options[name])
             options[name] = np.asarray(owned) if name in op.constants else owned
     if not mask:
@@ -127,6 +153,8 @@ def _owned(value: Any) -> Any:
         return value.copy()
     if type(value) in (tuple, list):
         return type(value)(_owned(v) for v in value)
+    if type(value) is dict:
+        return {key: _owned(v) for key, v in value.items()}
     return value
 
 
@@ -170,26 +198,54 @@ def call(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any
         return apply(entry, args, kwargs)
     if isinstance(entry, Composite):
         return entry.run(*args, **kwargs)
-    raw = [unwrap(a) for a in args]
-    raw_kwargs = {k: unwrap(v) for k, v in kwargs.items()}
-    tracked = _tracked(args) or _tracked(kwargs.values())
+    raw = [_read_only(a) for a in args]
+    raw_kwargs = {k: _read_only(v) for k, v in kwargs.items()}
+    tracked = holds_tracked(args) or holds_tracked(kwargs.values())
     if tracked and recording.get():
         if entry is None:
-            raise errors.no_rule(name, None, _nearest(name))
+            raise errors.no_rule(_public(function, name), None, _nearest(name))
         if not entry.complex and any(getattr(a, "dtype", np.dtype(bool)).kind == "c" for a in raw):
-            raise errors.no_complex_rule(name)
-    return wrap(function(*raw, **raw_kwargs))
+            raise errors.no_complex_rule(_public(function, name))
+    result = function(*raw, **raw_kwargs)
+    arrays = [a for a in args if isinstance(a, np.ndarray)]
+    return wrap(_apart(result, arrays) if arrays else result)
 
 
-def _tracked(values: Any) -> bool:
+def _read_only(value: Any) -> Any:
+    """`value` unwrapped so that a function which writes to its argument raises."""
+    if type(value) is not Tensor or not isinstance(value._data, np.ndarray):
+        return unwrap(value)
+    view = value._data.view()
+    view.flags.writeable = False
+    return view
+
+
+def _apart(result: Any, arrays: Sequence[np.ndarray[Any, Any]]) -> Any:
+    """`result` with every array in it copied that shares memory with one of `arrays`."""
+    if isinstance(result, (tuple, list)) and not hasattr(result, "_fields"):
+        return type(result)(_apart(r, arrays) for r in result)
+    if isinstance(result, np.ndarray) and any(np.may_share_memory(result, a) for a in arrays):
+        return result.copy()
+    return result
+
+
+def holds_tracked(values: Any) -> bool:
+    """Whether a Tensor that requires grad is among `values`, or in tuples and lists there."""
     return any(
-        v.requires_grad if type(v) is Tensor else type(v) in (list, tuple) and _tracked(v)
+        v.requires_grad if type(v) is Tensor else type(v) in (list, tuple) and holds_tracked(v)
         for v in values
     )
 
 
+def _public(function: Any, name: str) -> str:
+    """`name` as users write it: ``np.linalg.norm``, ``np.add.reduce``; their own as it is."""
+    module = getattr(function, "__module__", None) or "numpy"
+    return f"{module.replace('numpy', 'np', 1)}.{name}" if module.startswith("numpy") else name
+
+
 def _nearest(name: str) -> list[str]:
-    names = {entry.name for entry in TABLE.values() if isinstance(entry, (Op, Composite))}
+    derivable = [entry for entry in TABLE.values() if isinstance(entry, (Op, Composite))]
+    names = {entry.name for entry in derivable if hasattr(np, entry.name)}
     return [f"np.{n}" for n in difflib.get_close_matches(name, names, n=2)]
 
 

@@ -7,7 +7,6 @@ class below is a subclass of the nearest builtin, so ``except ValueError`` keeps
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 __all__ = [
     "AutotensorError",
@@ -147,6 +146,13 @@ def rule_not_differentiable(op: str, name: str) -> NoRuleError:
     )
 
 
+def not_one_array(op: str, got: str) -> LostGradientError:
+    return LostGradientError(
+        f"{op} returned a {got}, and only an array or a number can carry a gradient. Return one "
+        "array, np.stack([...]) of several,\nor make an op of each."
+    )
+
+
 def gradient_dtype(op: str, dtype: object, wanted: object) -> DtypeError:
     return DtypeError(f"the rule of {op} returned dtype {dtype}; its argument has dtype {wanted}.")
 
@@ -271,10 +277,3 @@ def not_a_leaf(shape: tuple[int, ...], name: str | None) -> LostGradientError:
 def non_leaf_grad(name: str | None) -> str:
     h = name or "h"
     return f"{h}.grad is None because {h} is not a leaf; call {h}.retain_grad() before backward()."
-
-
-def describe(value: Any) -> str:
-    """``float64 (3, 2)`` for arrays, the type's name for anything else."""
-    if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return f"{value.dtype} {value.shape}"
-    return type(value).__name__

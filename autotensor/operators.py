@@ -33,28 +33,49 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
             return apply(entry, inputs, kwargs)
     function = ufunc if method == "__call__" else getattr(ufunc, method)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    if method == "at" and isinstance(inputs[0], Tensor):
+        return _at(ufunc, name, *inputs)
     out = kwargs.pop("out", None)
-    where = kwargs.pop("where", True)
+    where = kwargs.pop("where", True) if method == "__call__" else True
     with np.errstate(all="ignore") if where is not True else _NO_CONTEXT:
         result = call(function, name, inputs, kwargs)
-    if out is not None:
-        return _into(out[0], result, where)
-    # NumPy leaves the other entries of its fresh result undefined; here they are zero.
-    return result if where is True else np.where(where, result, 0)
+    if isinstance(result, tuple):
+        pairs = zip(out or [None] * len(result), result, strict=True)
+        return tuple(_into(o, r, where) for o, r in pairs)
+    return _into(out and out[0], result, where)
+
+
+def _at(ufunc: np.ufunc, name: str, target: Tensor, *rest: Any) -> None:
+    """``ufunc.at`` on a constant: on a copy, because it writes even to read-only arrays."""
+    _check_write(target)
+    if target.requires_grad and recording.get():
+        raise errors.no_rule(name, None, ["np.add"])
+    data = np.array(target._data)
+    call(ufunc.at, name, (data, *rest), NO_OPTIONS)
+    _take_over(target, Tensor(data[()], None))
 
 
 def _array_function(
     self: Tensor, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     out = kwargs.get("out")
+    rest = {k: v for k, v in kwargs.items() if k != "out"} if "out" in kwargs else kwargs
+    entry = TABLE.get(function)
+    if isinstance(entry, Op) and "out" in entry.params[: len(args)]:
+        place = entry.params.index("out")
+        names = entry.params[place + 1 : len(args)]
+        out, rest = args[place], rest | dict(zip(names, args[place + 1 :], strict=True))
+        args = args[:place]
     if out is None:
-        return call(function, function.__name__, args, kwargs)
-    rest = {k: v for k, v in kwargs.items() if k != "out"}
+        return call(function, function.__name__, args, rest)
     return _into(out, call(function, function.__name__, args, rest), True)
 
 
 def _into(out: Any, result: Any, where: Any) -> Any:
-    """Write `result` to the ``out=`` of a call, as NumPy does."""
+    """Write `result` to the ``out=`` of a call, as NumPy does; return it where there is none."""
+    if out is None:
+        # NumPy leaves the other entries of its fresh result undefined; here they are zero.
+        return result if where is True else np.where(where, result, result.dtype.type(0))
     if isinstance(out, Tensor):
         _check_write(out)
         return _take_over(out, result if where is True else np.where(where, result, out))
@@ -88,6 +109,8 @@ def _take_over(tensor: Tensor, result: Any) -> Tensor:
     tensor._shared = None
     if isinstance(result._node, Node):
         tensor._node = result._node
+    elif isinstance(tensor._node, Node) and recording.get():
+        tensor._node = None  # a constant was written over it
     return tensor
 
 
@@ -186,7 +209,7 @@ def _of_table(function: Any) -> Callable[..., Any]:
     compute = operator.methodcaller(name)
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        if not args and not kwargs and isinstance(entry, Op):
+        if not args and not kwargs and isinstance(entry, Op) and entry.unary:
             return apply_to_one(entry, self, compute)
         return _array_function(self, function, (), (self, *args), kwargs)
 

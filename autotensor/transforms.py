@@ -73,6 +73,8 @@ def backward(
     roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if isinstance(tensors, Tensor) or gradients is None:
         gradients = [gradients] * len(roots)
+    if not roots:
+        raise errors.nothing_to_differentiate()
     if len(gradients) != len(roots):
         raise ValueError(f"{len(roots)} tensors, but {len(gradients)} gradients")
     seeds: dict[Any, Any] = {}
@@ -85,11 +87,18 @@ def backward(
         seeds[root._node] = seeds[root._node] + seed if root._node in seeds else seed
     if create_graph:
         with enable_grad():
-            results = reverse(seeds, wrap=Tensor)
+            _deposit(reverse(seeds, wrap=Tensor))
     else:
-        results = reverse(seeds, free=not retain_graph)
-    for leaf, g in results.items():
-        leaf.grad = sum_gradients(leaf.grad, g)
+        _deposit(reverse(seeds, free=not retain_graph))
+
+
+def _deposit(gradients: dict[Any, Any]) -> None:
+    """Add `gradients` (node to array) to what their nodes have."""
+    for node, g in gradients.items():
+        if node.plan is not None:
+            node.notes["grad"] = sum_gradients(node.notes["grad"], g)
+        elif node.requires_grad:
+            node.grad = sum_gradients(node.grad, g)
 
 
 def _seed(root: Tensor, gradient: Any, create_graph: bool) -> Any:
@@ -99,9 +108,7 @@ def _seed(root: Tensor, gradient: Any, create_graph: bool) -> Any:
             raise errors.non_scalar(root.shape)
         gradient = root.dtype.type(1) if root.shape == () else np.ones(root.shape, root.dtype)
     elif isinstance(gradient, Tensor):
-        if create_graph and gradient.shape == root.shape and gradient.dtype == root.dtype:
-            return gradient
-        gradient = gradient._data
+        gradient = gradient if create_graph else gradient._data
     else:
         gradient = np.array(gradient)[()]
     if gradient.shape != root.shape:
@@ -110,7 +117,7 @@ def _seed(root: Tensor, gradient: Any, create_graph: bool) -> Any:
         if gradient.dtype.kind == "c" and root.dtype.kind != "c":
             gradient = gradient.real
         gradient = gradient.astype(root.dtype)
-    return Tensor(gradient, None) if create_graph else gradient
+    return Tensor(gradient, None) if create_graph and not isinstance(gradient, Tensor) else gradient
 
 
 def _open(x: Any) -> Tensor:
@@ -132,7 +139,10 @@ def _depends_outside(roots: Any, aliases: Any) -> bool:
     """Whether a tracked value other than the aliases themselves stands below `roots`."""
     if any(isinstance(alias, Node) for alias in aliases):
         return True
-    return any(node.plan is None and node not in aliases for node in reachable(roots, aliases))
+    return any(
+        node.plan is None and node.requires_grad and node not in aliases
+        for node in reachable(roots, aliases)
+    )
 
 
 class _Run:
@@ -141,6 +151,8 @@ class _Run:
     def __init__(self, name: str, function: Callable[..., Any], inputs: Sequence[Any]) -> None:
         self.inputs = inputs
         self.aliases = [_open(x) for x in inputs]
+        # Now, because the function may write to an alias in place, which gives it another node.
+        self.nodes: list[Any] = [alias._node for alias in self.aliases]
         self.outer = recording.get()
         self.name = name
         self.function = function
@@ -153,10 +165,13 @@ class _Run:
         for output in self.outputs:
             if not isinstance(output, Tensor):
                 raise errors.not_a_tensor_output(self.name, output)
-        self.nodes: list[Any] = [alias._node for alias in self.aliases]
-        self.roots = [output._node for output in self.outputs if output.requires_grad]
+        self.roots: list[Any] = [o._node if o.requires_grad else None for o in self.outputs]
         self.tensors_in = any(isinstance(x, Tensor) for x in self.inputs)
-        self.record = self.outer and _depends_outside(self.roots, set(self.nodes))
+        reached = [root for root in self.roots if root is not None]
+        self.record = self.outer and _depends_outside(reached, set(self.nodes))
+        for node in self.nodes:
+            if isinstance(node, Leaf):
+                node.requires_grad = False  # for whoever walks here later, it is a constant
 
     def pull(self, cotangents: Sequence[Any]) -> list[Any]:
         """The cotangents of the inputs, as what the inputs are: arrays or Tensors."""
@@ -164,10 +179,10 @@ class _Run:
             self.outer and any(isinstance(g, Tensor) and g.requires_grad for g in cotangents)
         )
         seeds: dict[Any, Any] = {}
-        for output, g in zip(self.outputs, cotangents, strict=True):
-            if output.requires_grad:
+        for root, output, g in zip(self.roots, self.outputs, cotangents, strict=True):
+            if root is not None:
                 seed = _seed(output, g, record)
-                seeds[output._node] = seeds[output._node] + seed if output._node in seeds else seed
+                seeds[root] = seeds[root] + seed if root in seeds else seed
         with enable_grad() if record else no_grad():
             found = reverse(seeds, set(self.nodes), wrap=Tensor if record else None)
         return [
@@ -179,10 +194,10 @@ class _Run:
 
     def give(self, value: Any, as_tensor: bool) -> Any:
         """`value` as a Tensor, or as the array or scalar that it is."""
-        if isinstance(value, Tensor):
-            return value if as_tensor else value._data
-        value = value[()] if value.ndim == 0 else value
-        return Tensor(value, None) if as_tensor else value
+        if as_tensor:
+            return value if isinstance(value, Tensor) else Tensor(value[()], None)
+        # A copy, because the graph may keep the array, and another result may be the same one.
+        return np.array(value._data if isinstance(value, Tensor) else value)[()]
 
     def value(self) -> Any:
         """What the function returned, cut off from the aliases where nothing outside needs them."""
@@ -232,7 +247,10 @@ def value_and_grad(
 
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        run = _Run("grad", function, [args[n] for n in numbers])
+        inputs = [args[n] for n in numbers]
+        if len({n % len(args) for n in numbers}) < len(numbers):
+            raise ValueError(f"argnums {argnums} names an argument twice")
+        run = _Run("grad", function, inputs)
         opened = list(args)
         for n, alias in zip(numbers, run.aliases, strict=True):
             opened[n] = alias
@@ -334,15 +352,14 @@ def jvp(
         run.outer and any(isinstance(t, Tensor) and t.requires_grad for t in tangents)
     )
     start = {
-        alias._node: _seed(alias, t, record) for alias, t in zip(run.aliases, tangents, strict=True)
+        node: _seed(alias, t, record)
+        for node, alias, t in zip(run.nodes, run.aliases, tangents, strict=True)
     }
     with enable_grad() if record else no_grad():
-        found = forward(run.roots, start, Tensor, record=record)
+        found = forward({r for r in run.roots if r is not None}, start, Tensor, record=record)
     pushed = [
-        run.give(
-            found.get(output._node, np.zeros(output.shape, output.dtype)), record or run.tensors_in
-        )
-        for output in run.outputs
+        run.give(found.get(root, np.zeros(y.shape, y.dtype)), record or run.tensors_in)
+        for root, y in zip(run.roots, run.outputs, strict=True)
     ]
     return run.value(), tuple(pushed) if run.many else pushed[0]
 

@@ -11,6 +11,30 @@ from autotensor.engine.primitive import TABLE, Composite, Op
 
 STEP = 1e-3
 
+# What holds at kinks, ties and bounds, where finite differences do not tell, and at values that the
+# grid has not: the entry, a call, and per differentiated argument its cotangent from ones.
+KINKS = [
+    ("absolute", {"x": [0.0, -0.0]}, {"x": [0, 0]}),
+    ("absolute", {"x": [0j, 3 + 4j]}, {"x": [0, 0.6 + 0.8j]}),
+    ("relu", {"x": [-1.0, 0.0, 1.0]}, {"x": [0, 0, 1]}),
+    ("maximum", {"x": [1.0, 1.0], "y": [0.0, 1.0]}, {"x": [1, 0.5], "y": [0, 0.5]}),
+    ("minimum", {"x": [1.0, 1.0], "y": [0.0, 1.0]}, {"x": [0, 0.5], "y": [1, 0.5]}),
+    ("max", {"a": [2.0, 3.0, 3.0]}, {"a": [0, 0.5, 0.5]}),
+    ("max", {"a": [[1.0, 1.0], [0.0, 1.0]], "axis": 0}, {"a": [[1, 0.5], [0, 0.5]]}),
+    ("max", {"a": [3.0, 3.0], "where": [True, False], "initial": 0.0}, {"a": [1, 0]}),
+    ("min", {"a": [2.0, 2.0, 2.0, 3.0]}, {"a": [1 / 3, 1 / 3, 1 / 3, 0]}),
+    ("clip", {"a": [0.0, 1.0, 3.0, 4.0], "a_min": 1.0, "a_max": 3.0}, {"a": [0, 1, 1, 0]}),
+    ("clip", {"a": [1.0], "a_min": [1.0], "a_max": [3.0]}, {"a": [1], "a_min": [0], "a_max": [0]}),
+    ("clip", {"a": [3.0], "a_min": [1.0], "a_max": [3.0]}, {"a": [1], "a_min": [0], "a_max": [0]}),
+    ("clip", {"a": [0.0], "a_min": [1.0], "a_max": [1.0]}, {"a": [0], "a_min": [1], "a_max": [0]}),
+    ("clip", {"a": [2.0], "a_min": [3.0], "a_max": [1.0]}, {"a": [0], "a_min": [0], "a_max": [1]}),
+    ("clip", {"a": [1.0], "a_min": [1.0], "a_max": None}, {"a": [1], "a_min": [0]}),
+    ("clip", {"a": [1.0], "a_min": None, "a_max": [1.0]}, {"a": [1], "a_max": [0]}),
+    ("power", {"x": [0.0, 0.0], "y": [0.0, 2.0]}, {"x": [0, 0], "y": [0, 0]}),
+    ("power", {"x": [1.0, 2.0], "y": [3.0, 1.0]}, {"x": [3, 1], "y": [0, 2 * np.log(2)]}),
+    ("var", {"a": [1.0, 1.0], "ddof": 3}, {"a": [np.nan, np.nan]}),
+]
+
 
 def entries():
     """``(name, entry)`` for everything in the table that has a derivative."""
@@ -75,9 +99,17 @@ def invoke(entry, named):
     params = entry.params if isinstance(entry, Op) else entry.inputs
     count = entry.positional if isinstance(entry, Op) else len(params)
     if "subscripts" in named:
-        return call(named.pop("subscripts"), *named.pop("operands"), **named)
+        return _einsum(call, **named)
     args = [named.pop(name) for name in params[:count] if name in named]
     return call(*args, **named)
+
+
+def _einsum(call, subscripts, operands, **options):
+    """The call with its subscripts as a string, or as a list of labels behind each operand."""
+    if isinstance(subscripts, str):
+        return call(subscripts, *operands, **options)
+    labelled = [part for pair in zip(operands, subscripts, strict=False) for part in pair]
+    return call(*labelled, *subscripts[len(operands) :], **options)
 
 
 def _is_numpy(entry):
@@ -124,6 +156,7 @@ def check_function(function, inputs, rng, rtol=1e-6):
     value, pullback = at.vjp(function, *inputs)
     tangents = [like(rng, x) for x in inputs]
     outputs = arrays(value)
+    close(outputs, arrays(function(*inputs)))
     cotangents = [like(rng, y) for y in outputs]
     wanted = directional(function, inputs, tangents)
     gradients = arrays(pullback(*cotangents))
@@ -137,12 +170,15 @@ def check_function(function, inputs, rng, rtol=1e-6):
 
 
 def check(entry, case, rng, dtype=np.float64, order=1, only=None):
-    """Check one case of one rule; `only` makes all inputs but one constant."""
+    """Check one case of one rule; `only` makes all inputs but one constant.
+
+    Order 1 uses each input three times, so that its cotangents have to be added up.
+    """
     function, inputs = arguments(entry, case, rng, dtype)
     if only is not None and inputs:
         function, inputs = _others_fixed(function, inputs, only % len(inputs))
     if order == 1:
-        check_function(function, inputs, rng)
+        check_function(lambda *args: (function(*args), function(*args), *args), inputs, rng)
         return
     count = len(inputs)
     cotangents = [like(rng, y) for y in arrays(function(*inputs))]
@@ -155,6 +191,28 @@ def check(entry, case, rng, dtype=np.float64, order=1, only=None):
 
     check_function(gradient, [*inputs, *cotangents], rng)
     check_function(pushed, [*inputs, *(like(rng, x) for x in inputs)], rng)
+
+
+def check_kinks(entry):
+    """Check both modes at what `KINKS` says of `entry`."""
+    for name, call, wanted in KINKS:
+        if name == entry.name:
+            _check_kink(entry, call, wanted)
+
+
+def _check_kink(entry, call, wanted):
+    def function(*args):
+        return invoke(entry, {**call, **dict(zip(wanted, args, strict=True))})
+
+    inputs = [np.array(call[name]) for name in wanted]
+    tangents = [like(np.random.default_rng(0), x) for x in inputs]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value, pullback = at.vjp(function, *inputs)
+        ones = np.ones_like(value)
+        gradients = pullback(ones)
+        _, pushed = at.jvp(function, inputs, tangents)
+    close(gradients, list(wanted.values()))
+    close([inner([ones], [pushed])], [inner(wanted.values(), tangents)])
 
 
 def _others_fixed(function, inputs, only):

@@ -114,6 +114,7 @@ def gradcheck(
         order=order,
         dtype=joined(problem.inputs.dtypes),
         entries=problem.inputs.size * problem.outputs.size,
+        kinks=int(run.held.sum()),
         evaluations=run.evaluations,
         milliseconds=1e3 * (time.perf_counter() - start),
         seed=seed,

@@ -8,6 +8,7 @@ import numpy as np
 
 from autotensor.array import Tensor
 from autotensor.checking.layout import Array, Layout
+from autotensor.engine.modes import no_grad
 from autotensor.transforms import jvp, vjp
 
 __all__ = ["Problem"]
@@ -82,7 +83,7 @@ class Problem:
 
     def pullback(self, arrays: Sequence[Array] | None = None) -> Callable[[Array], Array]:
         """Give the map from a cotangent to the gradient, both as real vectors."""
-        with _SILENT():
+        with _SILENT(), no_grad():
             _, pull = vjp(self._differentiable, *(self.arrays if arrays is None else arrays))
 
         def gradient(g: Array) -> Array:
@@ -94,7 +95,7 @@ class Problem:
     def push(self, u: Array) -> Array:
         """Carry a tangent forward; both are real vectors."""
         tangents = self.inputs.unpack(u, own_dtypes=True)
-        with _SILENT():
+        with _SILENT(), no_grad():
             return self.outputs.pack(jvp(self._differentiable, self.arrays, tangents)[1])
 
     def derivative(self, g: Array) -> "Problem":

@@ -44,6 +44,8 @@ class GradcheckReport:
         Of the inputs.
     entries
         How many entries the Jacobian has.
+    kinks
+        How many coordinates of the inputs lie at a kink.
     evaluations
         How often the function was run for the numerical reference.
     milliseconds
@@ -62,6 +64,7 @@ class GradcheckReport:
     order: int
     dtype: str
     entries: int
+    kinks: int
     evaluations: int
     milliseconds: float
     seed: int
@@ -82,9 +85,10 @@ class GradcheckReport:
 
     def __str__(self) -> str:
         verdict = {"ok": "ok", "fail": "FAILED", "inconclusive": "INCONCLUSIVE"}[self.verdict]
+        kinks = f"{self.kinks:,} kink{'s' * (self.kinks > 1)}, " if self.kinks else ""
         lines = [
             f"gradcheck {verdict}: {self.name}  (order {self.order}, {self.dtype}, "
-            f"{self.entries:,} entries, {self.evaluations:,} evaluations, "
+            f"{self.entries:,} entries, {kinks}{self.evaluations:,} evaluations, "
             f"{self.milliseconds:.0f} ms, seed {self.seed})"
         ]
         if not self.findings:

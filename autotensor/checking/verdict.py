@@ -62,7 +62,7 @@ def compare(
     with np.errstate(invalid="ignore"):
         granted = rtol * np.maximum(np.abs(a), np.abs(d)) + 4 * e + reference.spread + tolerance
         beyond = np.abs(a - d) > granted
-    telling = np.asarray(telling | (4 * e <= 1e-2 * np.abs(a))) & (e < np.inf)
+    telling = telling & (e < np.inf)
     # At a vertical tangent the rule is infinite, and NaN in the outputs that g leaves out.
     vertical = np.any(np.isinf(a) & (~telling | (reference.spread > 0)), axis=1, keepdims=True)
     wrong = np.where(np.isfinite(a), beyond, telling & ~vertical)
@@ -97,7 +97,8 @@ def diagnose(comparison: Comparison, inputs: Layout, outputs: Layout) -> list[st
 def _pattern(wrong: Array, inputs: Layout, outputs: Layout) -> str:
     if wrong.all():
         return ""
-    rows, columns = wrong.any(axis=1), wrong.any(axis=0)
+    rows: Array = np.any(wrong, axis=1)
+    columns: Array = np.any(wrong, axis=0)
     if wrong.shape[0] == wrong.shape[1] > 1 and np.array_equal(
         wrong, np.eye(len(wrong), dtype=bool)
     ):
@@ -123,6 +124,10 @@ def _causes(comparison: Comparison, inputs: Layout) -> list[str]:
         return []
     if not a[wrong].any():
         return ["the rule gives 0 there"]
+    for name, span, parts in zip(inputs.names, inputs.spans, inputs.parts, strict=True):
+        flipped = d[span] * np.resize([1.0, -1.0], (span.stop - span.start, 1))
+        if parts == 2 and wrong[span].any() and np.all(np.abs(a[span] - flipped) <= near[span]):
+            return [f"the gradient of {name} is conjugated"]
     sure = wrong & (np.abs(d) > 1e3 * comparison.reference.error)
     if sure.any() and np.array_equal(sure, wrong):
         ratios = a[sure] / d[sure]

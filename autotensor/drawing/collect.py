@@ -39,8 +39,8 @@ def graph(
     Returns
     -------
     Graph
-        Plain data, which does not keep the tensors alive: print it, save it, or let a notebook show
-        it. After ``backward()`` it is the same but for what is kept, which is then nothing.
+        Plain data, without references to tensors or arrays: print it, save it, or let a notebook
+        show it. After ``backward()`` it is the same, but that nothing is kept any more.
 
     Raises
     ------
@@ -61,9 +61,9 @@ def graph(
     >>> at.graph(y, names={"square": y}).nodes[-1].name
     'square'
     """
-    roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    roots: list[Any] = list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]
     given = dict(names or {})
-    for value in (*roots, *given.values()):
+    for value in [*roots, *given.values()]:
         if not isinstance(value, Tensor):
             raise TypeError(
                 f"at.graph() draws Tensors, and got {type(value).__name__}. An ndarray has no "
@@ -78,7 +78,8 @@ def graph(
 
 def _variables(space: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
     """The tensors among the variables of a scope, then the parameters of its modules."""
-    public = [(name, value) for name, value in space.items() if not name.startswith("_")]
+    # Others are of the interpreter's making, or of a notebook's: _, _12.
+    public = [(n, value) for n, value in space.items() if n.isidentifier() and n[0] != "_"]
     for name, value in public:
         if isinstance(value, Tensor):
             yield name, value

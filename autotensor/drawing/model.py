@@ -47,9 +47,10 @@ class Graph:
     >>> loss = (w**2).sum()
     >>> g = at.graph(loss)
     >>> print(g)
-    loss  ()    sum     = 14
-    └─ (3,)     w ** 2
-       └─ w  (3,)  requires grad
+    loss  ()       sum            = 14
+    └─ (3,)        w ** 2
+       └─ w  (3,)  requires grad  = [1, 2, 3]
+    kept for backward: 24 B in 1 array (w)
     """
 
     nodes: tuple[Vertex, ...]

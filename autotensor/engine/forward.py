@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autotensor import errors
 from autotensor.engine.graph import Leaf, reachable
 from autotensor.engine.modes import enable_grad
 from autotensor.engine.reverse import Deferred, Wrap, fit, reverse, wrapped
@@ -39,6 +40,8 @@ def forward(
         live = [p for p in node.plan.pushes if node.parents[p[0]] in found]
         if not live:
             continue
+        if node.kept is None:
+            raise errors.graph_freed(node.plan.op.name, node.shape)
         kept = wrapped(node, make) if record else node.kept
         if node.plan.push_all is not None:
             total = node.plan.push_all(_all_tangents(node, found), kept, node, None)

@@ -24,6 +24,8 @@ that has one of these names is read as ``arg_shape`` and so on.
 from __future__ import annotations
 
 import ast
+import functools
+import inspect
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -103,6 +105,7 @@ class Op:
         if unknown:
             raise errors.unknown_argument(self.name, unknown[0], self.params)
         self.inputs = tuple(p for p in self.params if p in rules)
+        self.unary = len(self.inputs) == 1 and self.sequence is None
         self.rules = dict(rules)
         self.jvps = dict(jvps or {})
         self.jointly = jointly
@@ -344,8 +347,12 @@ def custom_op(**facts: Any) -> Callable[[Callable[..., Any]], Op]:
     def declare(function: Callable[..., Any]) -> Op:
         code = function.__code__
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        if code.co_flags & inspect.CO_VARARGS:
+            raise errors.bad_declaration(
+                function.__name__, "an op names its arguments, and a parameter with * has none"
+            )
         op = Op(
-            function,
+            _guarded(function),
             "rule",
             ", ".join(names),
             {key: value for key, value in facts.items() if callable(value)},
@@ -358,3 +365,19 @@ def custom_op(**facts: Any) -> Callable[[Callable[..., Any]], Op]:
         return op
 
     return declare
+
+
+def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` with its arrays read-only: writing there would change what other nodes keep."""
+
+    def shield(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            value = value.view()
+            value.flags.writeable = False
+        return value
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        return function(*map(shield, args), **{k: shield(v) for k, v in kwargs.items()})
+
+    return guarded

@@ -7,6 +7,7 @@ Tensor of a kept array and the node it came from, and the rules run unchanged.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -59,23 +60,27 @@ def reverse(
     Returns
     -------
     dict
-        The cotangent of each leaf or stop that was reached.
+        The cotangent of each leaf or stop that was reached; without `stops` also of each node that
+        has "retain" among its notes.
     """
-    order = reachable(cotangents, stops or ())
-    needed = None if stops is None else _leading_to(stops, order)
+    needed = None if stops is None else _leading_to(stops, reachable(cotangents, stops))
+    # A heap of the nodes that have a cotangent, latest first: by the time a node comes up, all that
+    # use it have been there.
+    pending: list[tuple[int, Any]] = [(-node.number, node) for node in cotangents]
+    heapify(pending)
     deferred: dict[Any, Deferred] = {}
     owned: set[Any] = set()
     results: dict[Any, Any] = {}
-    node: Any
-    for node in order:
+    while pending:
+        node = heappop(pending)[1]
         g = cotangents.pop(node, None)
         if deferred and node in deferred:
             g = _densify(deferred.pop(node), g)
-        if g is None:
-            continue
         if node.notes is not None:
             for hook in tuple(node.notes.get("hooks", {}).values()):
                 g = hook(g)
+            if stops is None and "retain" in node.notes:
+                results[node] = g
         plan = node.plan
         if plan is None or (stops is not None and node in stops):
             results[node] = g
@@ -101,11 +106,15 @@ def reverse(
                         deferred[parent].add(c)
                     else:
                         deferred[parent] = c
+                        if parent not in cotangents:
+                            heappush(pending, (-parent.number, parent))
                     continue
                 c = fit(c, plan.op, name, parent, wrap)
             held = cotangents.get(parent)
             if held is None:
                 cotangents[parent] = c
+                if not deferred or parent not in deferred:
+                    heappush(pending, (-parent.number, parent))
             elif parent in owned:
                 held += c
                 cotangents[parent] = held

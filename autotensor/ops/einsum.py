@@ -19,7 +19,7 @@ def _einsum_vjp(g, i, operands, shape, subscripts):
     factors = [(output, g)]
     factors += [(labels[k], x.conj()) for k, x in enumerate(operands) if k != i]
     spare = iter(sorted(set(string.ascii_letters) - set(subscripts)))
-    available = set("".join(text for text, _ in factors))
+    available = "".join(text for text, _ in factors)
     target = ""
     for label, n in zip(wanted, shape, strict=True):
         if label in target:
@@ -62,6 +62,12 @@ _einsum = linear(
         {"subscripts": "...i,...i->...", "operands": [(4, 2, 3), (2, 3)]},
         {"subscripts": "ij,ij->ij", "operands": [(2, 1), (2, 3)]},
         {"subscripts": "i...->...", "operands": [(2, 3)], "optimize": True},
+        {"subscripts": "...i,i->...", "operands": [(2,), (2,)]},
+        {"subscripts": "ba", "operands": [(2, 3)]},
+        {"subscripts": "...j, jk", "operands": [(2, 3), (3, 2)]},
+        {"subscripts": [[0, 1], [1, 2]], "operands": [(2, 3), (3, 2)]},
+        {"subscripts": [[0, 1], [1], [2, 1], [2, 0]], "operands": [(2, 3), (3,), (4, 3)]},
+        {"subscripts": [[..., 0], [0, 1], [1, ...]], "operands": [(4, 2), (2, 3)]},
     ],
 )
 def einsum(*operands, out=None, optimize=False):
@@ -92,9 +98,8 @@ def _explicit(subscripts, ndims):
     inputs, arrow, output = subscripts.partition("->")
     terms = inputs.split(",")
     if not arrow:
-        letters = inputs.replace("...", "").replace(",", "")
         output = "..." if "..." in inputs else ""
-        output += "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+        output += "".join(sorted(c for c in inputs if c.isalpha() and inputs.count(c) == 1))
     if "..." not in subscripts:
         return f"{inputs}->{output}"
     spare = "".join(sorted(set(string.ascii_letters) - set(subscripts)))

@@ -41,7 +41,7 @@ def _direction(x, out):
 rule(
     np.absolute,
     lambda g, x, out: g * _direction(x, out),
-    jvps={"x": lambda t, x, out: (t * _direction(x, out).conj()).real},
+    jvps={"x": lambda t, x, out: t * _direction(x, out).conj()},
     domain="nonzero",
 )
 
@@ -80,6 +80,8 @@ selection(
         {"a": (3,), "a_min": None, "a_max": 0.5},
         {"a": (3,), "a_min": 0.2, "a_max": None},
         {"a": (4, 3), "a_min": (3,), "a_max": (4, 1)},
+        {"a": (4, 3), "a_min": (3,), "a_max": None},
+        {"a": (4, 3), "a_min": None, "a_max": (3,)},
     ],
 )
 selection(

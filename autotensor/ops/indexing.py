@@ -116,5 +116,6 @@ with_entries = linear(
         {"a": (3, 4), "index": ([0, 2],), "value": (1, 4)},
         {"a": (3, 4), "index": ([0, 2, 0],), "value": (3, 4)},
         {"a": (3, 4), "index": 0, "value": (1, 4)},
+        {"a": (2, 3, 2), "index": slice(None), "value": (3, 2)},
     ],
 )

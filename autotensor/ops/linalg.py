@@ -25,7 +25,7 @@ def _matmul_y(g, x, shape):
             return g * x
         return x[:, None] * g[..., None, :]
     if len(shape) == 1:
-        return (x * g[..., None]).reshape((-1, shape[0])).sum(0)
+        return x * g[..., None]
     return x.mT @ g
 
 
@@ -54,6 +54,7 @@ linear(
         {"a": (2, 3), "b": (3, 2), "axes": 1},
         {"a": (2, 3, 4), "b": (4, 3, 2), "axes": ((2, 1), (0, 1))},
         {"a": (2,), "b": (3,), "axes": 0},
+        {"a": (2, 2, 3), "b": (2, 3, 2)},
     ],
 )
 def tensordot(a, b, axes=2):
@@ -67,7 +68,7 @@ def tensordot(a, b, axes=2):
     rows = a.transpose(free_a + of_a).reshape((math.prod(a.shape[i] for i in free_a), size))
     columns = b.transpose(of_b + free_b).reshape((size, math.prod(b.shape[i] for i in free_b)))
     shape = [a.shape[i] for i in free_a] + [b.shape[i] for i in free_b]
-    return (rows @ columns).reshape(tuple(shape))
+    return (rows @ columns).reshape(shape)
 
 
 @composite(
@@ -78,7 +79,7 @@ def tensordot(a, b, axes=2):
         {"a": (2, 3), "b": (3, 2)},
         {"a": (), "b": (3, 2)},
         {"a": (2, 2, 3), "b": (3,)},
-        {"a": (2, 3), "b": (4, 3, 2)},
+        {"a": (2, 2, 3), "b": (4, 3, 2)},
     ],
 )
 def dot(a, b):
@@ -93,8 +94,8 @@ def dot(a, b):
 @composite(
     np.outer,
     inputs=("a", "b"),
-    cases=[{"a": (2,), "b": (3,)}, {"a": (2, 2), "b": ()}],
+    cases=[{"a": (2,), "b": (3,)}, {"a": (2, 2), "b": ()}, {"a": (), "b": (2, 2)}],
 )
 def outer(a, b):
     """All products of an entry of `a` with an entry of `b`."""
-    return np.multiply(np.reshape(a, (-1, 1)), np.reshape(b, (1, -1)))
+    return np.multiply(np.ravel(a)[:, None], np.ravel(b))

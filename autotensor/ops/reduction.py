@@ -17,6 +17,12 @@ _CASES = [
     {"a": (2, 3), "axis": None, "keepdims": True},
 ]
 _MASK = {"a": (2, 3), "axis": 0, "where": [[True, False, True], [True, True, True]]}
+_MASKS = [
+    _MASK,
+    {**_MASK, "axis": 1},
+    {"a": (2, 3), "axis": 1, "where": [True, False, True]},
+    {"a": (2, 3), "axis": 0, "where": [[True], [False]], "keepdims": True},
+]
 
 
 def _spread(g, shape, axis, keepdims):
@@ -30,8 +36,7 @@ def _sum_vjp(g, shape, axis, keepdims, where):
 
 def _mean_vjp(g, shape, axis, keepdims, where):
     if where is True:
-        count = math.prod(shape) // max(math.prod(g.shape), 1)
-        return _spread(g / max(count, 1), shape, axis, keepdims)
+        return _spread(g * (g.size / max(math.prod(shape), 1)), shape, axis, keepdims)
     count = np.broadcast_to(where, shape).sum(axis, keepdims=True)
     return broadcast(expand(g, shape, axis, keepdims) / count, shape) * where
 
@@ -41,14 +46,14 @@ linear(
     signature=f"{_AXES}, initial=0, where=True",
     constants=["where"],
     a=lambda g, shape, axis, keepdims, where: _sum_vjp(g, shape, axis, keepdims, where),
-    cases=[*_CASES, _MASK, {"a": (0, 2), "axis": 0}],
+    cases=[*_CASES, *_MASKS, {"a": (0, 2), "axis": 0}],
 )
 linear(
     np.mean,
     signature=f"{_AXES}, where=True",
     constants=["where"],
     a=lambda g, shape, axis, keepdims, where: _mean_vjp(g, shape, axis, keepdims, where),
-    cases=[*_CASES, _MASK],
+    cases=[*_CASES, *_MASKS, {"a": (2, 0), "axis": 0}],
 )
 
 
@@ -56,8 +61,7 @@ def _take_extreme(a, out, axis, keepdims, where):
     """Where `a` has the extreme value, ties sharing it evenly."""
     taken = a == expand(out, a.shape, axis, keepdims)
     if where is not True:
-        taken = taken & np.asarray(where)
-    axis = normalize_axes(axis, a.ndim)
+        taken = taken & where
     return taken / np.maximum(taken.sum(axis, keepdims=True), 1)
 
 
@@ -70,7 +74,7 @@ for _extreme in (np.max, np.min):
         reduces=True,
         domain="distinct",
         complex=False,
-        cases=[*_CASES, {**_MASK, "initial": 0.1}],
+        cases=[*_CASES, *({**mask, "initial": 0.1} for mask in _MASKS)],
     )
 
 
@@ -108,11 +112,11 @@ rule(
     signature=f"{_AXES}, initial=1, where=True",
     constants=["where"],
     a=lambda g, a, axis, keepdims, where: _prod_vjp(g, a, axis, keepdims, where),
-    cases=[*_CASES, _MASK, {"a": (5,)}, {"a": (0,)}],
+    cases=[*_CASES, *_MASKS, {"a": (5,)}, {"a": (0,)}, {"a": (2, 3, 4), "axis": 0}],
 )
 
 
-@composite(np.var, inputs=("a",), cases=[*_CASES, _MASK, {"a": (4,), "ddof": 1}])
+@composite(np.var, inputs=("a",), cases=[*_CASES, *_MASKS, {"a": (4,), "ddof": 1}])
 def var(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=None, correction=0):
     """The mean squared distance from the mean."""
     if mean is None:
@@ -133,6 +137,8 @@ def var(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=No
         {"a": (2, 3), "axis": 1},
         {"a": (2, 3, 2), "axis": (0, -1), "keepdims": True},
         {"a": (4,), "ddof": 1},
+        {"a": (4,), "correction": 1},
+        {"a": (4,), "mean": [0.1]},
         {"a": (2, 3), "axis": 1, "where": [[True, False, True], [True, True, True]]},
     ],
 )

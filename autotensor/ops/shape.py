@@ -118,7 +118,7 @@ linear(
     cases=[
         {"arrays": [(2, 3), (1, 3)]},
         {"arrays": [(2, 1), (2, 3), (2, 0)], "axis": -1},
-        {"arrays": [(2, 2), (3,)], "axis": None},
+        {"arrays": [(2, 2), (3,), ()], "axis": None},
     ],
 )
 linear(
@@ -128,7 +128,7 @@ linear(
     jointly=True,
     cases=[
         {"arrays": [(2, 3), (2, 3)]},
-        {"arrays": [(3,), (3,)], "axis": -1},
+        {"arrays": [(3, 4), (3, 4)], "axis": -1},
         {"arrays": [(), ()]},
     ],
 )

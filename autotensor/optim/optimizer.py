@@ -68,7 +68,7 @@ class Optimizer:
         """Update every parameter that has a ``grad``; the others stay as they are."""
         states = self._states
         for i, parameter in enumerate(self.parameters):
-            grad = parameter.grad
+            grad = parameter._leaf().grad
             if grad is None:
                 continue
             value = parameter._data
@@ -80,7 +80,7 @@ class Optimizer:
     def zero_grad(self) -> None:
         """Set the ``grad`` of every parameter to None."""
         for parameter in self.parameters:
-            parameter.grad = None
+            parameter._leaf().grad = None
 
 
 def within(name: str, value: float, low: float, high: float = inf, *, above: bool = False) -> float:

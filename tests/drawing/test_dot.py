@@ -33,9 +33,9 @@ def test_the_whole_document():
     assert at.graph(loss).to_dot() == "\n".join(
         [
             "digraph {",
-            '  graph [rankdir=TB ordering=in bgcolor="#fcfcfd" labeljust=l label="5 nodes, 5 edges; '
-            'kept for backward: 16 B in 1 array (x)" fontname="Helvetica" fontsize=11 '
-            'fontcolor="#52606d"]',
+            '  graph [rankdir=TB ordering=in bgcolor="#fcfcfd" labeljust=l '
+            'label="5 nodes, 5 edges; kept for backward: 16 B in 1 array (x)" '
+            'fontname="Helvetica" fontsize=11 fontcolor="#52606d"]',
             '  node [shape=box fontname="Helvetica" fontsize=12 fontcolor="#1f2933" height=0.3 '
             "margin=0.11]",
             '  edge [color="#7b8794" fontname="Helvetica" fontsize=9 fontcolor="#52606d" '

@@ -29,12 +29,20 @@ OPS = {
     "matmul": ast.MatMult,
     "power": ast.Pow,
 }
+
+
+def is_number(expression):
+    return isinstance(expression, str) and expression.lstrip("-")[0].isdigit()
+
+
 LEAVES = st.sampled_from(["x", "y", "#3", "2", "0.5", "-2", "-0.5"])
 EXPRESSIONS = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
         st.tuples(st.sampled_from([*OPS]), inner, inner),
-        st.tuples(st.sampled_from(["negative", "transpose", "tanh"]), inner),
+        st.tuples(st.sampled_from(["negative", "tanh"]), inner),
+        # 2.T is no Python, and a number is never transposed.
+        st.tuples(st.just("transpose"), inner.filter(lambda e: not is_number(e))),
     ),
     max_leaves=12,
 )
@@ -47,14 +55,7 @@ def op(name, *arguments, **facts):
 def written(expression):
     """The text and precedence that `applied` gives an expression, from the inside out."""
     if isinstance(expression, str):
-        return (
-            constant(expression)
-            if expression[-1].isdigit() and "#" not in expression
-            else (
-                expression,
-                ATOM,
-            )
-        )
+        return constant(expression) if is_number(expression) else (expression, ATOM)
     name, *operands = expression
     return applied(op(name, *range(len(operands))), [written(o) for o in operands])
 

@@ -47,6 +47,11 @@ def test_rule_agrees_with_finite_differences(entry, order, data):
     rules.check(entry, case, np.random.default_rng(seed), dtype, order, only)
 
 
+@pytest.mark.parametrize("name", sorted({name for name, *_ in rules.KINKS}))
+def test_conventions_hold_at_kinks(name):
+    rules.check_kinks(dict(ENTRIES)[name])
+
+
 @pytest.mark.parametrize("entry", [e for _, e in ENTRIES], ids=IDS)
 @given(data=st.data())
 def test_float32_stays_float32(entry, data):
