@@ -12,7 +12,9 @@ Make a Tensor, write NumPy, call ``backward()``::
 There is no second namespace: ``at.exp`` is `numpy.exp`, which works on Tensors as on arrays.
 """
 
-from typing import TYPE_CHECKING, Any
+import importlib as _importlib
+import types as _types
+import typing as _typing
 
 import numpy as _np
 
@@ -20,13 +22,6 @@ from autotensor import nn as nn
 from autotensor import operators as _operators  # noqa: F401 - completes Tensor
 from autotensor import optim as optim
 from autotensor.array import Tensor as Tensor
-
-try:  # TEMPORARY until checking exists
-    from autotensor.checking import GradcheckError as GradcheckError
-    from autotensor.checking import GradcheckReport as GradcheckReport
-    from autotensor.checking import gradcheck as gradcheck
-except ImportError:
-    pass
 from autotensor.creation import arange as arange
 from autotensor.creation import array as array
 from autotensor.creation import asarray as asarray
@@ -41,12 +36,6 @@ from autotensor.creation import ones_like as ones_like
 from autotensor.creation import tensor as tensor
 from autotensor.creation import zeros as zeros
 from autotensor.creation import zeros_like as zeros_like
-
-try:  # TEMPORARY until drawing exists
-    from autotensor.drawing import Graph as Graph
-    from autotensor.drawing import graph as graph
-except ImportError:
-    pass
 from autotensor.engine.modes import enable_grad as enable_grad
 from autotensor.engine.modes import no_grad as no_grad
 from autotensor.engine.primitive import TABLE as _TABLE
@@ -59,15 +48,42 @@ from autotensor.transforms import vjp as vjp
 
 __version__ = "0.1.0"
 
-_numpy_names = {
+if _typing.TYPE_CHECKING:
+    from autotensor.checking import GradcheckError as GradcheckError
+    from autotensor.checking import GradcheckReport as GradcheckReport
+    from autotensor.checking import gradcheck as gradcheck
+    from autotensor.drawing import Graph as Graph
+    from autotensor.drawing import graph as graph
+
+# Checking and drawing are loaded when they are first used: it halves the time of the import.
+_LAZY = {
+    "GradcheckError": "autotensor.checking",
+    "GradcheckReport": "autotensor.checking",
+    "gradcheck": "autotensor.checking",
+    "Graph": "autotensor.drawing",
+    "graph": "autotensor.drawing",
+}
+_own = {
+    name
+    for name, value in globals().items()
+    if not name.startswith("_")
+    and (value in (nn, optim) or not isinstance(value, _types.ModuleType))
+}
+_numpy = {
     name: function
     for name, function in vars(_np).items()
     if not name.startswith("_") and callable(function) and function in _TABLE
 }
-_own_names = {name for name in globals() if not name.startswith("_")} - {"TYPE_CHECKING", "Any"}
-globals().update({name: f for name, f in _numpy_names.items() if name not in _own_names})
-__all__ = sorted(_own_names | set(_numpy_names))
+globals().update({name: function for name, function in _numpy.items() if name not in _own})
+__all__ = sorted({*_own, *_numpy, *_LAZY})
 
-if TYPE_CHECKING:
 
-    def __getattr__(name: str) -> Any: ...
+def __getattr__(name: str) -> _typing.Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(_importlib.import_module(_LAZY[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -36,10 +36,10 @@ def record(
     """`out` as a Tensor with a node; the inputs in `mask` are tracked."""
     dtype = out.dtype
     kind = dtype.kind
-    if kind not in "fc":
-        return Tensor(out, None)
     plan = op.plans.get(mask) if kind == "f" else None
     if plan is None:
+        if kind not in "fc":
+            return Tensor(out, None)
         plan = op.plan(mask, len(parents), kind == "c")
     keep = plan.keep
     kept = keep(values, out) if keep is not None else ()
@@ -71,18 +71,21 @@ def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
     """`apply` for a call with one Tensor and nothing else; `compute` does what the op does."""
     x = tensor._data
     out = compute(x)
-    if type(out) is np.ndarray and out.ndim == 0:
-        out = out[()]
-    node = tensor._node
-    if not isinstance(out, (np.ndarray, np.generic)):
+    base = None
+    if type(out) is np.ndarray:
+        base = out.base
+        if out.ndim == 0:
+            out = out[()]
+    elif not isinstance(out, np.generic):
         if type(out) not in SCALARS:
             return _no_array(op, out, tensor.requires_grad)
         out = np.asarray(out)[()]
+    node = tensor._node
     if node is not None and node.requires_grad and recording.get():
         result = record(op, 1, (node,), (x,), out, NO_OPTIONS)
     else:
         result = Tensor(out, None)
-    if type(out) is np.ndarray and out.base is not None:
+    if base is not None:
         _note_view(out, result, (tensor,))
     return result
 

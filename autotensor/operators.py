@@ -30,7 +30,14 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
     if method == "__call__" and not kwargs:
         entry = TABLE.get(ufunc)
         if isinstance(entry, Op):
-            return apply(entry, inputs, kwargs)
+            if len(inputs) > 1:
+                return apply(entry, inputs, kwargs)
+            x = self._data
+            out = ufunc(x)
+            node = self._node
+            if node is not None and node.requires_grad and recording.get():
+                return record(entry, 1, (node,), (x,), out, NO_OPTIONS)
+            return Tensor(out, None)
     function = ufunc if method == "__call__" else getattr(ufunc, method)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     if method == "at" and isinstance(inputs[0], Tensor):
@@ -166,6 +173,8 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
         x = self._data
         node = self._node
         out = compute(other, x)
+        if type(out) is complex:  # Python's own product with np.float64, which is a float to it
+            out = np.complex128(out)
         if node is None or not node.requires_grad or not recording.get():
             return Tensor(out, None)
         return record(op, 2, (other, node), (other, x), out, NO_OPTIONS)
@@ -203,7 +212,6 @@ def _by_ufunc(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
 
 def _of_table(function: Any) -> Callable[..., Any]:
     """The method that calls `function` with the Tensor as its first argument."""
-
     name = function.__name__
     entry = TABLE[function]
     compute = operator.methodcaller(name)
@@ -281,7 +289,7 @@ def _complete() -> None:
         if known and not hasattr(Tensor, name):
             attach(name, _of_table(function))
     getitem, transpose = op_of(operator.getitem), op_of(np.transpose)
-    data_T = operator.attrgetter("T")
+    transposed = operator.attrgetter("T")
     for name, value in {
         "__neg__": lambda self: apply(op_of(np.negative), (self,), NO_OPTIONS),
         "__pos__": lambda self: self.copy(),
@@ -297,7 +305,7 @@ def _complete() -> None:
         "flatten": _flatten,
         "conj": _conj,
         "conjugate": _conj,
-        "T": property(lambda self: apply_to_one(transpose, self, data_T)),
+        "T": property(lambda self: apply_to_one(transpose, self, transposed)),
         "mT": property(np.matrix_transpose),
         "real": property(_real),
         "imag": property(np.imag),

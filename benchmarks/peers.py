@@ -64,10 +64,15 @@ def take_turns(turns: Mapping[Name, Callable[[], float]], rounds: int) -> dict[N
     """Let everyone be timed once a round, each round beginning with the next in line."""
     times: dict[Name, list[float]] = {name: [] for name in turns}
     names = list(turns)
+    # The garbage collector no longer looks through what is there by now; else each library would be
+    # slowed by the mere presence of the others.
+    gc.collect()
+    gc.freeze()
     for k in range(rounds):
         shift = k % len(names)
         for name in names[shift:] + names[:shift]:
             times[name].append(turns[name]())
+    gc.unfreeze()
     return times
 
 
@@ -96,12 +101,7 @@ def report_workload(workload: Workload, rounds: int, quick: bool) -> None:
         repeats = math.ceil((QUICK_TURN if quick else TURN) / seconds(step, 3))
         turns[name] = partial(seconds, step, repeats, workload.units)
 
-    # Objects of the libraries themselves are no longer looked through by the garbage collector;
-    # else each would be slowed by the mere presence of the others.
-    gc.collect()
-    gc.freeze()
     times = take_turns(turns, rounds)
-    gc.unfreeze()
 
     print_row(f"{rounds} rounds", f"µs a {workload.unit}", "x hand-written", "x PyTorch")
     for name, own in times.items():

@@ -144,13 +144,14 @@ class Declarations:
 @functools.cache
 def parts():
     """All parts of the rules of autotensor."""
-    rules = [r for entry in primitive.TABLE.values() for r in _rules(entry)]
+    rules = [r for entry in primitive.TABLE.values() for r in rules_of(entry)]
     names = sorted({r.__module__ for r in rules if r.__module__.startswith("autotensor.")})
     modules = [importlib.import_module(name) for name in names]
     return [part for module in modules for part in Declarations(module).parts()]
 
 
-def _rules(entry):
+def rules_of(entry):
+    """The rules of an entry of the table: those of an op, or the function of a composite."""
     match entry:
         case primitive.Op():
             return entry.rules.values()
@@ -271,7 +272,7 @@ def _calls(call):
 def _in(parent, field, node):
     """What may stand in the place of `node` because of where that is."""
     is_result = isinstance(parent, ast.Lambda | ast.Return) and isinstance(node, ast.expr)
-    if is_result and not isinstance(node, UNSIGNED):
+    if is_result and not isinstance(node, UNSIGNED) and not _text(node).startswith("all("):
         yield ast.UnaryOp(ast.USub(), node)
     if field in ("test", "ifs") and not isinstance(node, ast.Compare | ast.UnaryOp):
         yield ast.UnaryOp(ast.Not(), node)

@@ -14,6 +14,8 @@ among those that no finer step contradicts. Rounding noise is measured, not gues
 The steps of the method after the ladder is there are in `autotensor.checking.ladder`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -289,7 +291,7 @@ def directional(
     direction = flat.layout.pack(directions, flat.dtype)
     moved = np.abs(direction) > 0
     ratios = reference.scale[moved] / np.abs(direction[moved])
-    unit = _power_of_two(np.median(ratios) if ratios.size else np.ones(()))
+    unit = _power_of_two(np.asarray(np.median(ratios) if ratios.size else 1.0))
     found = reference.along((direction * unit)[None]).times(1 / unit)
     return _shaped(found, out.shape, np.iscomplexobj(out))
 

@@ -1,5 +1,7 @@
 """One run of the checks: what they share, each part computed when it is first asked for."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import cached_property
 

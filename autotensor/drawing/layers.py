@@ -96,7 +96,7 @@ class Layers:
                     stack.extend(reversed(self.up[point]))
         for layer in self.layers:
             self._number(layer)
-        best, fewest = [list(layer) for layer in self.layers], self._crossings()
+        best, fewest = [list(layer) for layer in self.layers], self.crossings()
         failures = 0
         while fewest and failures < _PATIENCE:
             for layer in self.layers[1:]:
@@ -105,7 +105,7 @@ class Layers:
                 self._sort(layer, self._below)
             for layer in self.layers:
                 self._swap(layer)
-            crossings = self._crossings()
+            crossings = self.crossings()
             if crossings < fewest:
                 best, fewest, failures = [list(layer) for layer in self.layers], crossings, 0
             else:
@@ -154,7 +154,7 @@ class Layers:
         ends = [place[q] + arrival for q, arrival in self.down[right]]
         return above + sum(place[p] + arrival > e for p, arrival in self.down[left] for e in ends)
 
-    def _crossings(self) -> int:
+    def crossings(self) -> int:
         """How many pairs of segments cross."""
         crossings = 0
         for layer in self.layers:

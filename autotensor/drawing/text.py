@@ -83,7 +83,7 @@ class _Expressions:
     """
 
     def __init__(self, vertices: Sequence[Vertex]) -> None:
-        names = Counter(vertex.name for vertex in vertices)
+        names = Counter(clean(vertex.name) for vertex in vertices if vertex.name)
         self.refs: dict[int, str] = {}
         self.texts: dict[int, str] = {}
         self.mentions: dict[int, list[int]] = {}
@@ -97,7 +97,7 @@ class _Expressions:
                     uses[argument] += 1
                     into_infix[argument] = infix
             name = vertex.name and clean(vertex.name)
-            plain = name and names[vertex.name] == 1 and _PLAIN_NAME.fullmatch(name)
+            plain = name and names[name] == 1 and _PLAIN_NAME.fullmatch(name)
             self.refs[vertex.id] = name if name and plain else f"#{vertex.id}"
         parts: dict[int, tuple[str, int]] = {}
         for vertex in vertices:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
@@ -16,18 +16,19 @@ R = TypeVar("R")
 
 recording: ContextVar[bool] = ContextVar("recording", default=True)
 
+# What the open blocks will restore; here and not in the blocks, which threads may share.
+_before: ContextVar[tuple[bool, ...]] = ContextVar("before", default=())
+
 
 class _Recording:
     """Sets ``recording`` for a ``with`` block or for the calls of a decorated function."""
 
-    __slots__ = ("_tokens",)
+    __slots__ = ()
     _value: bool
 
-    def __init__(self) -> None:
-        self._tokens: list[Token[bool]] = []
-
     def __enter__(self) -> None:
-        self._tokens.append(recording.set(self._value))
+        _before.set((*_before.get(), recording.get()))
+        recording.set(self._value)
 
     def __exit__(
         self,
@@ -35,7 +36,9 @@ class _Recording:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        recording.reset(self._tokens.pop())
+        *rest, value = _before.get()
+        _before.set(tuple(rest))
+        recording.set(value)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):

@@ -1,5 +1,7 @@
 """Layers: each is its parameters and the formula that uses them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

@@ -1,10 +1,10 @@
 """`einsum`: one op over labelled axes, whose rule is itself an `einsum`."""
 
-import string
-
 import numpy as np
 
 from autotensor.engine.primitive import composite, linear
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def _einsum_vjp(g, i, operands, shape, subscripts):
@@ -18,7 +18,7 @@ def _einsum_vjp(g, i, operands, shape, subscripts):
     wanted = labels[i]
     factors = [(output, g)]
     factors += [(labels[k], x.conj()) for k, x in enumerate(operands) if k != i]
-    spare = iter(sorted(set(string.ascii_letters) - set(subscripts)))
+    spare = iter(sorted(set(_LETTERS) - set(subscripts)))
     available = "".join(text for text, _ in factors)
     target = ""
     for label, n in zip(wanted, shape, strict=True):
@@ -56,12 +56,12 @@ _einsum = linear(
         {"subscripts": "ij,jk->ik", "operands": [(2, 3), (3, 2)]},
         {"subscripts": "ij,jk,k", "operands": [(2, 3), (3, 2), (2,)]},
         {"subscripts": "ii", "operands": [(3, 3)]},
-        {"subscripts": "iij->ji", "operands": [(2, 2, 3)]},
+        {"subscripts": "AAj->jA", "operands": [(2, 2, 3)]},
         {"subscripts": "ij->j", "operands": [(2, 3)]},
         {"subscripts": "i,j->", "operands": [(2,), (3,)]},
         {"subscripts": "...i,...i->...", "operands": [(4, 2, 3), (2, 3)]},
         {"subscripts": "ij,ij->ij", "operands": [(2, 1), (2, 3)]},
-        {"subscripts": "i...->...", "operands": [(2, 3)], "optimize": True},
+        {"subscripts": "A...->...", "operands": [(2, 3)], "optimize": True},
         {"subscripts": "...i,i->...", "operands": [(2,), (2,)]},
         {"subscripts": "ba", "operands": [(2, 3)]},
         {"subscripts": "...j, jk", "operands": [(2, 3), (3, 2)]},
@@ -83,7 +83,7 @@ def _from_lists(operands):
     """The call ``einsum(a, [0, 1], b, [1, 2], [0, 2])`` with its lists of numbers as a string."""
 
     def text(labels):
-        return "".join("..." if k is Ellipsis else string.ascii_letters[k] for k in labels)
+        return "".join("..." if k is Ellipsis else _LETTERS[k] for k in labels)
 
     pairs = len(operands) // 2
     subscripts = ",".join(text(operands[2 * k + 1]) for k in range(pairs))
@@ -102,7 +102,7 @@ def _explicit(subscripts, ndims):
         output += "".join(sorted(c for c in inputs if c.isalpha() and inputs.count(c) == 1))
     if "..." not in subscripts:
         return f"{inputs}->{output}"
-    spare = "".join(sorted(set(string.ascii_letters) - set(subscripts)))
+    spare = "".join(sorted(set(_LETTERS) - set(subscripts)))
     hidden = [
         n - len(t.replace("...", "")) if "..." in t else 0
         for t, n in zip(terms, ndims, strict=True)

@@ -21,6 +21,7 @@ _MASKS = [
     _MASK,
     {**_MASK, "axis": 1},
     {"a": (2, 3), "axis": 1, "where": [True, False, True]},
+    {"a": (2, 3), "axis": 0, "where": [True, True, True]},
     {"a": (2, 3), "axis": 0, "where": [[True], [False]], "keepdims": True},
 ]
 
@@ -36,7 +37,7 @@ def _sum_vjp(g, shape, axis, keepdims, where):
 
 def _mean_vjp(g, shape, axis, keepdims, where):
     if where is True:
-        return _spread(g * (g.size / max(math.prod(shape), 1)), shape, axis, keepdims)
+        return _spread(g / (math.prod(shape) / max(g.size, 1)), shape, axis, keepdims)
     count = np.broadcast_to(where, shape).sum(axis, keepdims=True)
     return broadcast(expand(g, shape, axis, keepdims) / count, shape) * where
 

@@ -24,7 +24,7 @@ ORDINARY = {
     "matmul": (np.matmul, [X, RNG.normal(size=(4, 2))]),
     "matmul, float32": (
         np.matmul,
-        [RNG.normal(size=(8, 40)).astype(np.float32), RNG.normal(size=(40, 60)).astype(np.float32)],
+        [RNG.normal(size=(4, 40)).astype(np.float32), RNG.normal(size=(40, 30)).astype(np.float32)],
     ),
     "broadcasting": (lambda x, y: x * y + y, [X, X[0]]),
     "softmax": (softmax, 3 * X[0]),
@@ -87,9 +87,10 @@ def test_right_rules_pass_where_they_are_awkward_to_check(name, order):
     assert at.gradcheck(function, inputs, order=order)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_sums_of_rounding_errors_are_allowed_for(seed):
-    x = np.random.default_rng(seed).normal(size=4000).astype(np.float32)
+@pytest.mark.parametrize("seed", [33, 60, 111])
+def test_sums_that_cancel_keep_the_rounding_of_their_terms(seed):
+    # With these seeds a random direction gives a sum far smaller than its 2,000 terms.
+    x = np.random.default_rng(seed).normal(size=2000).astype(np.float32)
     assert at.gradcheck(lambda x: x * 0.1, x, seed=seed)
 
 

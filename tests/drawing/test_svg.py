@@ -1,5 +1,6 @@
 """The picture: well-formed, complete in itself, every label in it and inside its box."""
 
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -98,6 +99,13 @@ def test_parallel_edges_are_two_and_numbered():
     assert len({path.get("d") for path in lines}) == len(heads) == 2
     assert [number.text for number in numbers] == ["1", "2"]
     assert len(parse(at.graph(x + x * 1)).findall(f"{SVG}g/{SVG}g")) == 3
+
+
+def test_many_edges_have_room_at_their_box():
+    x = [at.tensor(np.ones(9), requires_grad=True) for _ in range(12)]
+    heads = parse(at.graph(np.concatenate(x))).find(f"{SVG}g").findall(f"{SVG}g")[1]
+    ends = sorted(float(head.get("d")[1:].split()[0]) for head in heads)
+    assert min(b - a for a, b in pairwise(ends)) > 10
 
 
 def test_the_pointer_shows_number_and_memory():

@@ -61,7 +61,7 @@ def test_several_roots_stand_at_the_margin():
 def test_names_that_are_no_words_or_not_unique_are_mentioned_by_number():
     x = at.tensor(1.0, requires_grad=True, name="a b")
     y = at.tensor(1.0, requires_grad=True, name="w")
-    z = at.tensor(1.0, requires_grad=True, name="w")
+    z = at.tensor(1.0, requires_grad=True, name="w\0")  # shown as w
     v = at.tensor(1.0, requires_grad=True, name="layers.0.w")
     text = at.graph(x + y + z + v).to_text(ascii=True)
     assert "#1 + #2 + #3 + layers.0.w" in text
