@@ -49,7 +49,7 @@ def record(
 def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Run `op` and record it, if an input is tracked and gradients are recorded."""
     if op.unary and len(args) == 1 and not kwargs and type(args[0]) is Tensor:
-        return apply_to_one(op, args[0], op.function)
+        return apply_to_one(op, args[0], op.compute)
     raw = [a._data if type(a) is Tensor else _unwrap_nested(a) for a in args]
     raw_kwargs = {k: unwrap(v) for k, v in kwargs.items()} if kwargs else kwargs
     out = op.function(*raw, **raw_kwargs)

@@ -169,8 +169,8 @@ def leaf_in_place(name: str | None) -> InPlaceError:
 def shared_memory(name: str | None, shape: tuple[int, ...]) -> InPlaceError:
     return InPlaceError(
         f"the tensor{called(name)} of shape {shape} shares its memory with another live tensor "
-        "(one is a view of the other),\nand writes do not travel between views. Write to "
-        "x = x.copy(), or build the value with np.where or np.concatenate."
+        "(one is a view of the other),\nand writes do not travel between views. Make the view a "
+        "copy, v = x.T.copy(), or write to x = x.copy() instead."
     )
 
 

@@ -56,7 +56,7 @@ def _at(ufunc: np.ufunc, name: str, target: Tensor, *rest: Any) -> None:
     """``ufunc.at`` on a constant: on a copy, because it writes even to read-only arrays."""
     _check_write(target)
     if target.requires_grad and recording.get():
-        raise errors.no_rule(name, None, ["np.add"])
+        raise errors.no_rule(f"np.{name}", None, [f"np.{ufunc.__name__}"])
     data = np.array(target._data)
     call(ufunc.at, name, (data, *rest), NO_OPTIONS)
     _take_over(target, Tensor(data[()], None))
@@ -214,7 +214,9 @@ def _of_table(function: Any) -> Callable[..., Any]:
     """The method that calls `function` with the Tensor as its first argument."""
     name = function.__name__
     entry = TABLE[function]
-    compute = operator.methodcaller(name)
+    compute = getattr(entry, "compute", function)
+    if compute is function:
+        compute = operator.methodcaller(name)
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
         if not args and not kwargs and isinstance(entry, Op) and entry.unary:
@@ -246,6 +248,11 @@ def _astype(self: Tensor, dtype: Any, *, copy: bool = True) -> Any:
 def _flatten(self: Tensor, order: str = "C") -> Any:
     """A copy of the tensor as one axis."""
     return self.ravel(order=order).copy()
+
+
+def _clip(self: Tensor, min: Any = None, max: Any = None, **options: Any) -> Any:
+    """See `numpy.ndarray.clip`, where both bounds may be left out."""
+    return _array_function(self, np.clip, (), (self, min, max), options)
 
 
 def _conj(self: Tensor) -> Any:
@@ -303,6 +310,7 @@ def _complete() -> None:
         "transpose": _transpose,
         "astype": _astype,
         "flatten": _flatten,
+        "clip": _clip,
         "conj": _conj,
         "conjugate": _conj,
         "T": property(lambda self: apply_to_one(transpose, self, transposed)),

@@ -146,7 +146,6 @@ def random_directions(run: Run) -> Finding | None:
     gradients = run.gradients(run.cotangents)
     sizes = np.abs(directions) @ np.abs(gradients)
     rounding = np.abs(directions) @ run.rounding(run.cotangents, gradients)
-    rounding = rounding + 4 * run.problem.eps * sizes
     estimate = reference.along(directions, run.cotangents)
     natural = np.maximum(sizes, np.abs(run.cotangents) @ np.abs(run.problem.value))
     telling = 4 * estimate.error <= 1e-3 * natural

@@ -261,10 +261,10 @@ def _kept_arrays(node: Node) -> Iterator[tuple[Any, Any]]:
 
 def _owner(array: Any) -> Any:
     """The array that owns the memory of `array`."""
-    while True:
-        base = getattr(array, "base", None)
+    while (base := getattr(array, "base", None)) is not None:
         if isinstance(base, memoryview):
             base = base.obj
         if not hasattr(base, "nbytes"):
-            return array
+            break
         array = base
+    return array

@@ -73,6 +73,7 @@ class Op:
     aliases : other names of an argument.
     constants : arguments in which the op is constant by nature, like the condition of `where`.
     name : what errors and pictures call it.
+    compute : what `function` gives for one array and no options, where that can be had faster.
     broadcasts : the inputs are broadcast, so their cotangents are summed back by the engine.
     cases, domain, complex : what the tests run the rules on, as plain data; see CONTRIBUTING.
     """
@@ -90,12 +91,14 @@ class Op:
         aliases: Mapping[str, str] | None = None,
         constants: Sequence[str] = (),
         name: str | None = None,
+        compute: Callable[[Any], Any] | None = None,
         broadcasts: bool | None = None,
         cases: Sequence[Mapping[str, Any]] = (),
         domain: str | Mapping[str, str] = "real",
         complex: bool | None = None,
     ) -> None:
         self.function = function
+        self.compute = compute or function
         self.kind = kind
         self.name = name or function.__name__
         self.params, self.defaults, self.positional, self.sequence, self.variadic = _parse(
@@ -262,6 +265,10 @@ def _declare(function: Any, kind: str, signature: str | None, rules: Any, facts:
         count = function.nin if isinstance(function, np.ufunc) else len(rules)
         signature = ("x", "x, y")[count - 1]
     names = [p.strip("[]*").partition("=")[0] for p in signature.split(", ")]
+    if len(rules) > len(names):
+        raise errors.bad_declaration(
+            function.__name__, f"{len(rules)} rules for the arguments {', '.join(names)}"
+        )
     by_name = {key: facts.pop(key) for key in list(facts) if key in names}
     op = Op(function, kind, signature, dict(zip(names, rules, strict=False)) | by_name, **facts)
     TABLE[function] = op

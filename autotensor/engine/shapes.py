@@ -24,7 +24,9 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
         if given[extra:] == shape and type(g) is np.ndarray and g.dtype.char in _BLAS:
             # A product with ones adds up rows several times faster than g.sum(0).
             rows = math.prod(given[:extra])
-            return (np.ones(rows, g.dtype) @ g.reshape((rows, math.prod(shape)))).reshape(shape)
+            ones = np.empty(rows, g.dtype)
+            ones.fill(1)
+            return ones.dot(g.reshape((rows, math.prod(shape)))).reshape(shape)
         g = g.sum(tuple(range(extra)))
         given = given[extra:]
     if extra < 0 or any(a != b and b != 1 for a, b in zip(given, shape, strict=True)):

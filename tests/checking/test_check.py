@@ -94,6 +94,12 @@ def test_sums_that_cancel_keep_the_rounding_of_their_terms(seed):
     assert at.gradcheck(lambda x: x * 0.1, x, seed=seed)
 
 
+def test_an_entry_that_cancels_keeps_the_rounding_of_its_terms():
+    # The derivative of exp(x) - 2.718 x at 1 is what is left of two numbers of size 2.7.
+    x = np.linspace(0.9, 1.1, 41).astype(np.float32)
+    assert at.gradcheck(lambda x: np.exp(x) - 2.718 * x, x, order=2)
+
+
 def test_kinks_that_are_not_among_the_entries_drawn_do_no_harm():
     assert at.gradcheck(at.nn.relu, np.maximum(RNG.normal(size=2000), 0)).kinks > 0
 

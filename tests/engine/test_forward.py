@@ -81,7 +81,7 @@ def test_a_missing_jvp_is_the_vjp_transposed():
     def nothing_like_numpy(x, n):
         return np.cumsum(x) + n
 
-    with pytest.raises(TypeError, match="np.cumsum has no derivative"):
+    with pytest.raises(TypeError, match=r"np.cumsum has no derivative"):
         at.jvp(nothing_like_numpy, (X, 1.0), (T, 1.0))
 
 
@@ -122,7 +122,9 @@ def test_complex_numbers_and_their_parts():
 
 
 def test_a_real_input_with_a_complex_value():
-    np.testing.assert_allclose(at.jvp(lambda x: np.exp(1j * x), (0.5,), (2.0,))[1], 2j * np.exp(0.5j))
+    np.testing.assert_allclose(
+        at.jvp(lambda x: np.exp(1j * x), (0.5,), (2.0,))[1], 2j * np.exp(0.5j)
+    )
 
 
 def test_writes_in_place_are_followed():

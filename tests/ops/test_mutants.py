@@ -38,8 +38,9 @@ EQUIVALENT = {
     " -> p is None and p is ... and isinstance(p, (int, np.integer, slice))": (
         "never basic: the general way is right, only slower"
     ),
-    "_einsum_vjp: sorted(set(string.ascii_letters) - set(subscripts))"
-    " -> set(string.ascii_letters) - set(subscripts)": _SPARE,
+    "_einsum_vjp: sorted(set(_LETTERS) - set(subscripts)) -> set(_LETTERS) - set(subscripts)": (
+        _SPARE
+    ),
     "_einsum_vjp: ''.join((text for text, _ in factors)) -> ''": (
         "a vector of ones too many changes nothing"
     ),
@@ -50,8 +51,7 @@ EQUIVALENT = {
     "einsum: optimize -> not optimize": _OPTIMIZE,
     "einsum: _einsum(_explicit(subscripts, [np.ndim(x) for x in arrays]), *arrays, **options)"
     " -> _einsum(_explicit(subscripts, [np.ndim(x) for x in arrays]), *arrays)": _OPTIMIZE,
-    "_explicit: sorted(set(string.ascii_letters) - set(subscripts))"
-    " -> set(string.ascii_letters) - set(subscripts)": _SPARE,
+    "_explicit: sorted(set(_LETTERS) - set(subscripts)) -> set(_LETTERS) - set(subscripts)": _SPARE,
 }
 
 
