@@ -185,9 +185,14 @@ def _defines(statement):
 def _names(statement):
     """The names that the rules in a statement use: not those of the function declared."""
     calls = _declarators(statement)
-    sources = [a for c in calls for a in (*c.args[1:], *(k.value for k in c.keywords))]
+    sources = [a for c in calls for a in (*c.args[1:], *(k.value for k in _keywords(c)))]
     nodes = [node for source in sources or [statement] for node in ast.walk(source)]
     return sorted({node.id for node in nodes if isinstance(node, ast.Name)})
+
+
+def _keywords(call):
+    """The keywords of a declaration, but for the function that stands in for the one declared."""
+    return [k for k in call.keywords if k.arg != "compute"]
 
 
 def _sources(statement, declared):
@@ -200,7 +205,7 @@ def _sources(statement, declared):
     for call in _declarators(statement):
         entries = [primitive.TABLE[function] for function in declared]
         rules = dict(zip(entries[0].params, call.args[1:], strict=False))
-        for keyword in call.keywords:
+        for keyword in _keywords(call):
             rules[keyword.arg] = keyword.value
             if keyword.arg == "jvps":
                 forward = zip(keyword.value.keys, keyword.value.values, strict=True)

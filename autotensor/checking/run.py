@@ -114,7 +114,7 @@ class Run:
         """How far rounding may move the gradients.
 
         That is a few units in the last place of the largest gradient of the same input, and what
-        moving x by its own last digit does. In float64 nobody sees it, so there it is 0.
+        moving x by its own last digits does. In float64 nobody sees it, so there it is 0.
         """
         granted = np.zeros_like(gradients)
         if not self.low_precision:
@@ -130,6 +130,6 @@ class Run:
 
 
 def _jittered(a: Array, rng: np.random.Generator) -> Array:
-    """Move each entry by about one unit in the last place."""
-    sign = rng.choice([-1.0, 1.0], a.shape)
-    return np.asarray(a * (1 + sign * np.finfo(a.dtype).eps)).astype(a.dtype)
+    """Move each entry by a few units in the last place; a single one may be lost in rounding."""
+    digits = rng.choice([-4, -3, 3, 4], a.shape)
+    return np.asarray(a * (1 + digits * np.finfo(a.dtype).eps)).astype(a.dtype)

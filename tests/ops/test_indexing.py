@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, basic_indices, integer_array_indices
 
 import autotensor as at
+from autotensor.dispatch import unwrap
 from autotensor.errors import LostGradientError
 
 A = np.arange(12.0).reshape(3, 4)
@@ -29,7 +30,7 @@ INDICES = {
     "zero-dimensional array": np.array(1),
     "two lists": ([0, 2, 0], [1, 1, 1]),
     "broadcast lists": ([[0], [2]], [1, 3]),
-    "lists apart": ([0, 1], slice(None, 2), None, [1, 1])[:2],
+    "lists apart": ([0, 1], None, [1, 3]),
     "list and slice": (slice(None), [3, 3, 0]),
     "mask": A % 3 == 0,
     "mask of rows": [True, False, True],
@@ -116,7 +117,7 @@ def test_indices_may_be_tensors():
         (slice(at.tensor(1), None), at.tensor([1])),
         (at.tensor([0, 1]), 2),
     ):
-        plain = at.dispatch.unwrap(index)
+        plain = unwrap(index)
         np.testing.assert_array_equal(x[index].numpy(), A[plain])
         x.grad = None
         x[index].sum().backward()

@@ -1,0 +1,137 @@
+"""Calls that the cases of the declarations leave out: options that change value, layout or dtype."""
+
+import numpy as np
+import pytest
+
+import autotensor as at
+from tests.rules import check_function
+
+A = np.array([[1.5, -2.0, 3.0], [0.5, 4.0, -1.0]])
+COLUMN = np.array([[2.0], [-1.0]])
+MASK = np.array([[True, False, True], [False, True, True]])
+FORTRAN = np.asfortranarray(A)
+MOVED = np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1)
+WEIGHTS = np.cos(np.arange(24.0))
+
+
+def weighted(y):
+    return y * WEIGHTS[: y.size].reshape(y.shape)
+
+
+DIFFERENTIABLE = {
+    "sum from a start": (lambda x: np.sum(x, initial=5.0), A),
+    "sum from a start along an axis": (lambda x: np.sum(x, 0, initial=5.0, where=MASK), A),
+    "sum over no axis": (lambda x: np.sum(x, axis=()), A),
+    "product from a start": (lambda x: np.prod(x, initial=3.0), A),
+    "masked product from a start": (lambda x: np.prod(x, 1, initial=3.0, where=MASK), A),
+    "maximum from a start": (lambda x: np.max(x, 1, initial=3.5), A),
+    "minimum from a start": (lambda x: np.min(x, 1, initial=-1.5), A),
+    "mean over no axis": (lambda x: np.mean(x, axis=()), A),
+    "variance around a given mean": (lambda x: np.var(x, mean=0.5), A),
+    "variance around a mean of its own": (lambda x: np.var(x, 0, mean=x[:1] * 2), A),
+    "ravel in memory order": (lambda x: weighted(np.ravel(x, order="F")), FORTRAN),
+    "reshape in memory order": (lambda x: weighted(np.reshape(x, (3, 2), order="F")), FORTRAN),
+    "transpose with negative axes": (lambda x: weighted(np.transpose(x, (-1, 0, 1))), MOVED),
+    "concatenate all entries": (lambda x: weighted(np.concatenate([x, x[0], COLUMN], None)), A),
+    "concatenate along the last axis": (lambda x: weighted(np.concatenate([x, COLUMN], -1)), A),
+    "stack along the last but one": (lambda x: weighted(np.stack([x, A], -2)), A),
+    "einsum with lists": (lambda x: np.einsum(x, [0, 1], A, [2, 1], [0, 2]), A),
+    "einsum over a length of one": (lambda x: np.einsum("ij,ij->", x, A), COLUMN),
+    "einsum by a length of one": (lambda x: np.einsum("ij,ij->i", x, COLUMN), A),
+    "einsum by another length of one": (lambda x: np.einsum("ij,jk->ik", x, np.ones((1, 4))), A),
+    "clip by arrays": (lambda x: np.clip(x, -1.2 * np.ones(3), COLUMN), A),
+    "power of whole numbers": (lambda x: x ** np.array([0, 1, 2]), A),
+    "negative power": (lambda x: np.power(x, -2), A),
+    "product with zeros": (lambda x: np.prod(x * [0.0, 1.0, 0.0], axis=1), A),
+    "product with one zero": (lambda x: np.prod(x * [0.0, 1.0, 1.0], axis=1), A),
+    "complex on the way": (lambda x: np.abs(np.exp(1j * x) + x) + np.imag(x / (x + 1j)), A),
+    "complex product": (lambda x: np.prod(x + 1j, axis=0).imag, A),
+    "complex variance": (lambda x: np.var(x * (1 + 2j)), A),
+}
+OPEN = {
+    "sum from a start": "the jvp adds the start to the tangent",
+    "sum from a start along an axis": "the jvp adds the start to the tangent",
+    "product from a start": "the vjp forgets the start",
+    "masked product from a start": "the vjp forgets the start",
+    "einsum by a length of one": "the vjp is as short as the other operand",
+    "einsum by another length of one": "the vjp is as short as the other operand",
+}
+
+
+def params():
+    for name, (function, x) in DIFFERENTIABLE.items():
+        marks = [pytest.mark.xfail(strict=True, reason=OPEN[name])] if name in OPEN else []
+        yield pytest.param(function, x, id=name, marks=marks)
+
+
+@pytest.mark.parametrize(("function", "x"), params())
+def test_derivatives(function, x):
+    rng = np.random.default_rng(0)
+    np.testing.assert_allclose(function(at.tensor(x)).numpy(), function(x), strict=True)
+    check_function(function, [x], rng)
+    check_function(at.grad(lambda x: np.sum(np.sin(function(x)))), [x], rng)
+    check_function(lambda x: at.jvp(function, (x,), (np.cos(x),))[1], [x], rng)
+
+
+@pytest.mark.xfail(strict=True, reason="the layout of the argument is not known to the rule")
+@pytest.mark.parametrize("order", ["A", "K"])
+def test_orders_that_depend_on_the_layout_are_right_or_refused(order):
+    for x in (FORTRAN, MOVED):
+        for function in (np.ravel, lambda x, order: np.reshape(x, -1, "A")):
+            np.testing.assert_array_equal(
+                function(at.tensor(x), order=order), function(x, order=order)
+            )
+            try:
+                gradient = at.grad(lambda x: np.sum(weighted(function(x, order=order))))(x)  # noqa: B023
+                tangent = at.jvp(
+                    lambda x: function(x, order=order), (x,), (np.ascontiguousarray(x),)
+                )[1]  # noqa: B023
+            except ValueError as error:
+                assert "order" in str(error)  # noqa: PT017
+                continue
+            wanted = np.empty(x.size)
+            places = np.empty_like(x, dtype=int)
+            places[...] = np.arange(x.size).reshape(x.shape)
+            wanted[function(places, order=order)] = WEIGHTS[: x.size]
+            np.testing.assert_array_equal(gradient.ravel(), wanted)
+            np.testing.assert_array_equal(tangent, function(x, order=order))
+
+
+NARROW = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "prod": np.prod,
+    "max": np.max,
+    "var": np.var,
+    "std": np.std,
+    "var along an axis": lambda x: np.var(x, axis=0, ddof=1),
+    "std of some": lambda x: np.std(x, axis=1, where=MASK),
+    "clip": lambda x: np.clip(x, -1, 2.5),
+    "where": lambda x: np.where(x > 0, x, 0),
+    "maximum": lambda x: np.maximum(x, 0.5),
+    "power": lambda x: abs(x) ** 1.5,
+    "mean in a wide type": lambda x: np.mean(x, dtype=np.float64),
+    "sum in a wide type": lambda x: np.sum(x, axis=0, dtype=np.float64),
+    "product in a wide type": lambda x: np.multiply(x, x, dtype=np.longdouble),
+    "concatenate in a wide type": lambda x: np.concatenate([x, x], dtype=np.float64),
+    "einsum": lambda x: np.einsum("ij,kj", x, x),
+    "relu": at.nn.relu,
+    "sigmoid": at.nn.sigmoid,
+    "softmax": at.nn.softmax,
+    "logsumexp": at.nn.logsumexp,
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble])
+@pytest.mark.parametrize("name", NARROW)
+def test_results_have_numpys_dtype(name, dtype, request):
+    if name.startswith(("var", "std")) and dtype is not np.longdouble:
+        request.applymarker(pytest.mark.xfail(strict=True, reason="divides by an int64 count"))
+    x = A.astype(dtype)
+    wanted = np.asarray(NARROW[name](x))
+    y = NARROW[name](at.tensor(x, requires_grad=True))
+    y = at.asarray(y)
+    assert y.dtype == wanted.dtype
+    np.testing.assert_allclose(y.numpy(), wanted, rtol=8 * np.finfo(dtype).eps)
+    gradient = at.grad(lambda x: np.sum(NARROW[name](x)))(x)
+    assert gradient.dtype == dtype

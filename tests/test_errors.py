@@ -1,0 +1,317 @@
+"""Every error text, raised by the misuse it is for, and held to its form."""
+
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+
+import autotensor as at
+from autotensor import errors
+from autotensor.engine.primitive import TABLE, elementwise
+
+
+@pytest.fixture(autouse=True)
+def table():
+    """The table as it was, after the test."""
+    before = dict(TABLE)
+    yield
+    TABLE.clear()
+    TABLE.update(before)
+
+
+def leaf(value=2.0, **kwargs):
+    return at.tensor(value, requires_grad=True, **kwargs)
+
+
+def cube(x):
+    return x**3
+
+
+def op_with(rule, function=cube):
+    return at.custom_op(x=rule)(function)
+
+
+def used_twice():
+    y = np.exp(leaf([1.0, 2.0]))
+    y.sum().backward()
+    y.sum().backward()
+
+
+def written_view():
+    h = leaf([[1.0, 2.0], [3.0, 4.0]]) * 1.0
+    h.name = "h"
+    row = h[0]
+    h *= 2.0
+    return row
+
+
+def in_place(x, other):
+    x += other
+
+
+def frozen_result():
+    h = leaf() * 2
+    h.requires_grad = False
+
+
+# Per text: the misuse, what it raises, and the text.
+MISUSE = {
+    "non_scalar": (
+        lambda: np.exp(leaf(np.ones(32))).backward(),
+        ValueError,
+        "backward() needs a scalar; this tensor has shape (32,). Use y.sum().backward() or "
+        "y.mean().backward(),\nor pass a gradient of shape (32,): y.backward(np.ones(32)).",
+    ),
+    "not_scalar_output": (
+        lambda: at.grad(np.sin)(np.ones((2, 3))),
+        ValueError,
+        "at.grad needs a function with a scalar result; this one returned shape (2, 3). Reduce it "
+        "with .sum() or .mean(),\nor use at.vjp, which takes a cotangent.",
+    ),
+    "not_a_tensor_output": (
+        lambda: at.vjp(lambda x: x.item(), 2.0),
+        TypeError,
+        "at.vjp needs a function that returns a Tensor; this one returned float.\n"
+        "Was it converted on the way (float(), .numpy(), .item())?",
+    ),
+    "nothing_to_differentiate": (
+        lambda: (at.tensor(2.0) * 3).backward(),
+        RuntimeError,
+        "backward() found nothing to differentiate: no leaf of this graph has requires_grad=True. "
+        "Set it on the leaves you want,\nw = at.tensor(..., requires_grad=True); "
+        "setting it on the loss would not help.",
+    ),
+    "graph_freed": (
+        used_twice,
+        RuntimeError,
+        "this graph was already used by backward() and what it kept is freed "
+        "(first reached at exp of shape (2,)).\nPass retain_graph=True the first time, or compute "
+        "the loss again. To differentiate a sum, add the losses first.",
+    ),
+    "seed_shape": (
+        lambda: leaf(np.ones((2, 3, 4))).backward(np.ones((2, 5, 6))),
+        ValueError,
+        "the gradient has shape (2, 5, 6), the tensor has shape (2, 3, 4): they differ in axes "
+        "1, 2. Pass np.broadcast_to(..., (2, 3, 4)) if that is meant.",
+    ),
+    "gradient_shape": (
+        lambda: op_with(lambda g: np.ones((3, 2)))(leaf([1.0, 2.0])).sum().backward(),
+        ValueError,
+        "the rule of cube for argument 'x' returned shape (3, 2), but the argument has shape "
+        "(2,).\nThe argument was broadcast: sum over axes (0,).",
+    ),
+    "gradient_type": (
+        lambda: op_with(lambda g: None)(leaf()).backward(),
+        TypeError,
+        "the rule of cube for argument 'x' returned NoneType; a rule returns an array of the "
+        "argument's shape.",
+    ),
+    "gradient_dtype": (
+        lambda: op_with(lambda g: np.array(["a", "b"]))(leaf([1.0, 2.0])).sum().backward(),
+        TypeError,
+        "the rule of cube returned dtype <U1; its argument has dtype float64.",
+    ),
+    "rule_not_differentiable": (
+        lambda: at.grad(at.grad(op_with(lambda g, x: 3 * x.numpy() ** 2)))(2.0),
+        TypeError,
+        "the rule of cube for argument 'x' left NumPy on Tensors, so it has no derivative of its "
+        "own.\nWrite it with NumPy functions and operators on its arguments, or differentiate once "
+        "only.",
+    ),
+    "not_one_array": (
+        lambda: op_with(lambda g: g, lambda x: (x, x))(leaf()),
+        TypeError,
+        "<lambda> returned a tuple, and only an array or a number can carry a gradient. Return one "
+        "array, np.stack([...]) of several,\nor make an op of each.",
+    ),
+    "leaf_in_place": (
+        lambda: in_place(leaf(name="w"), 1.0),
+        RuntimeError,
+        "leaf 'w' requires grad and cannot be changed in place while gradients are recorded.\n"
+        "For an update step: with at.no_grad(): w -= lr * w.grad. "
+        "To change a value on the way: x = w.copy() first.",
+    ),
+    "shared_memory": (
+        written_view,
+        RuntimeError,
+        "the tensor 'h' of shape (2, 2) shares its memory with another live tensor "
+        "(one is a view of the other),\nand writes do not travel between views. "
+        "Make the view a copy, v = x.T.copy(), or write to x = x.copy() instead.",
+    ),
+    "write_shape": (
+        lambda: in_place(at.zeros(2), np.ones((3, 2))),
+        ValueError,
+        "a result of shape (3, 2) does not fit in place into a tensor of shape (2,). "
+        "Write x = x + y instead of x += y.",
+    ),
+    "write_dtype": (
+        lambda: in_place(at.zeros(2), 1j),
+        TypeError,
+        "a result of dtype complex128 cannot be written in place into a tensor of dtype float64. "
+        "Write x = x + y, or convert first with .astype(complex128).",
+    ),
+    "filled_ndarray": (
+        lambda: np.exp(leaf([1.0, 2.0]), out=np.zeros(2)),
+        TypeError,
+        "the destination is a plain ndarray, so the gradient would be lost. Build it with "
+        "np.stack([...]) or np.concatenate,\nor start from at.zeros(...) and assign there.",
+    ),
+    "lost_gradient": (
+        lambda: float(leaf(name="w")),
+        TypeError,
+        "float() of the tensor 'w' of shape () would lose its gradient. "
+        "Use x.item() for the value, np functions to go on.",
+    ),
+    "copy_of_tracked": (
+        lambda: at.tensor(leaf([1.0, 2.0], name="w")),
+        TypeError,
+        "at.tensor() makes a new leaf, and the tensor 'w' of shape (2,) has a graph that would be "
+        "lost.\nUse x.copy() to copy it within the graph, or x.detach() to leave it.",
+    ),
+    "no_dtype_for_grad": (
+        lambda: leaf([1, 2]),
+        TypeError,
+        "requires_grad=True needs a float or complex array; got int64. Use x.astype(float).",
+    ),
+    "not_numeric": (
+        lambda: at.tensor(["a", "b"]),
+        TypeError,
+        "a tensor holds numbers or booleans; got an array of dtype <U1 and shape (2,). "
+        "Are the rows of equal length?",
+    ),
+    "requires_grad_of_result": (
+        frozen_result,
+        TypeError,
+        "requires_grad can be changed on leaves only; this tensor is the result of an op. "
+        "Use x.detach() for a constant with its value.",
+    ),
+    "no_rule": (
+        lambda: np.sum(np.ones(2) * leaf(), initial=leaf()),
+        TypeError,
+        "np.sum has no derivative for argument 'initial'. Write it with functions that have one, "
+        "declare it with at.custom_op,\nor use x.detach() if no derivative is wanted.",
+    ),
+    "no_complex_rule": (
+        lambda: np.sign(leaf(1 + 2j)),
+        TypeError,
+        "np.sign is constant almost everywhere for real input, but not for complex input, "
+        "where it has no rule here. Write it with np.abs and a division.",
+    ),
+    "unknown_rule_name": (
+        lambda: op_with(lambda g, y: g),
+        TypeError,
+        "the rule of cube for 'x' asks for 'y', which cube does not have. "
+        "Valid names: x, out, shape.",
+    ),
+    "unknown_argument": (
+        lambda: at.custom_op(y=lambda g: g)(cube),
+        TypeError,
+        "cube has no argument 'y' to give a rule to. Its arguments: x.",
+    ),
+    "declared_twice": (
+        lambda: elementwise(np.sin, np.cos),
+        TypeError,
+        "sin has a rule already; an op is declared once.",
+    ),
+    "bad_declaration": (
+        lambda: op_with(np.cos),
+        TypeError,
+        "cube: the rule for 'x' is not a Python function",
+    ),
+    "not_a_leaf": (
+        lambda: pickle.dumps(leaf([1.0]) * 2),
+        TypeError,
+        "the tensor of shape (1,) is the result of an op: only leaves can be pickled or "
+        "deep-copied.\nUse x.copy() to copy it within the graph, or x.detach() to take its value "
+        "out.",
+    ),
+}
+
+HELPERS = {"called"}  # parts of texts
+WARNINGS = {"non_leaf_grad"}
+
+
+@pytest.mark.parametrize("name", MISUSE)
+def test_misuse_raises_the_text(name):
+    misuse, builtin, text = MISUSE[name]
+    with pytest.raises(errors.AutotensorError) as caught:
+        misuse()
+    assert str(caught.value) == text
+    assert isinstance(caught.value, builtin)
+
+
+def test_every_text_has_its_misuse():
+    texts = {
+        name
+        for name, function in vars(errors).items()
+        if inspect.isfunction(function) and function.__module__ == errors.__name__
+    }
+    assert texts == MISUSE.keys() | HELPERS | WARNINGS
+
+
+@pytest.mark.parametrize("name", MISUSE)
+def test_texts_are_short_enough_to_be_read(name):
+    lines = MISUSE[name][2].splitlines()
+    assert len(lines) <= 4
+    assert all(line == line.strip() and len(line) < 180 for line in lines)
+
+
+def test_errors_are_kinds_of_the_nearest_builtin():
+    for name in errors.__all__:
+        kind = getattr(errors, name)
+        assert issubclass(kind, errors.AutotensorError)
+        assert kind is errors.AutotensorError or len(kind.__bases__) == 2
+        assert kind.__doc__
+
+
+def test_a_gradient_asked_of_a_result_warns():
+    for name, text in [
+        (None, "h.grad is None because h is not a leaf; call h.retain_grad() before backward()."),
+        ("z", "z.grad is None because z is not a leaf; call z.retain_grad() before backward()."),
+    ]:
+        result = leaf() * 2
+        result.name = name
+        with pytest.warns(UserWarning, match="is not a leaf") as caught:
+            assert result.grad is None
+        assert [str(w.message) for w in caught] == [text]
+        assert caught[0].filename == __file__
+
+
+# -- the same text in other words -----------------------------------------------------------------
+
+VARIANTS = [
+    (
+        lambda: leaf(np.ones((2, 3))).backward(),
+        "this tensor has shape (2, 3). Use y.sum().backward() or y.mean().backward(),\n"
+        "or pass a gradient of shape (2, 3): y.backward(np.ones((2, 3))).",
+    ),
+    (lambda: leaf([1.0]).backward(1.0), "(1,): it has 0 axes instead of 1."),
+    (lambda: leaf([1.0, 2.0]).backward(np.ones(3)), "(2,): they differ in axis 0."),
+    (
+        lambda: at.jvp(cube, (1.0,), (np.ones(2),)),
+        "the tangent has shape (2,), the tensor has shape (): it has 1 axes instead of 0.",
+    ),
+    (
+        lambda: op_with(lambda g: np.ones(5))(leaf([1.0, 2.0])).sum().backward(),
+        "Return an array of shape (2,).",
+    ),
+    (
+        lambda: op_with(lambda g: np.ones((2, 4)))(leaf(np.ones((2, 1)))).sum().backward(),
+        "The argument was broadcast: sum over axes (1,).",
+    ),
+    (lambda: in_place(leaf(), 1.0), "leaf requires grad and cannot be changed in place"),
+    (lambda: np.asarray(leaf([1.0])), "converting to an ndarray of the tensor of shape (1,) would"),
+    (lambda: np.nansum(leaf([1.0])), "np.nansum has no derivative. Write"),
+    (lambda: np.nansum(leaf([1.0])), "is wanted. Nearest with a rule: np.sum"),
+    (lambda: np.add.accumulate(leaf([1.0])), "np.add.accumulate has no derivative. "),
+    (lambda: np.linalg.cond(leaf([1.0])), "np.linalg.cond has no derivative. "),
+    (lambda: in_place(np.zeros(2), leaf([1.0, 2.0])), "the destination is a plain ndarray"),
+]
+
+
+@pytest.mark.parametrize(("misuse", "part"), VARIANTS, ids=range(len(VARIANTS)))
+def test_texts_speak_of_what_was_done(misuse, part):
+    with pytest.raises(errors.AutotensorError) as caught:
+        misuse()
+    assert part in str(caught.value)
