@@ -360,7 +360,9 @@ def _add_hook(node: Node | Leaf, hook: Callable[[Any], Any]) -> Handle:
 def sum_gradients(old: Tensor | None, g: Any) -> Tensor:
     """A new Tensor: the gradient `old` plus `g`."""
     if old is None:
-        return g if isinstance(g, Tensor) else Tensor(g[()] if g.shape == () else g, None)
+        if type(g) is Tensor:
+            return g
+        return Tensor(g if g.ndim else g[()], None)
     return old + g if isinstance(g, Tensor) else Tensor(old._data + g, None)
 
 

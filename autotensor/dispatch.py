@@ -12,6 +12,7 @@ from autotensor import errors
 from autotensor.array import Tensor, attach
 from autotensor.engine.graph import Leaf, Node
 from autotensor.engine.modes import recording
+from autotensor.engine.plan import INPUTS, RESULT
 from autotensor.engine.primitive import TABLE, Composite, Op
 
 __all__ = [
@@ -31,7 +32,7 @@ SCALARS = frozenset({int, float, complex, bool})
 
 
 def record(
-    op: Op, mask: int, parents: tuple[Any, ...], values: Sequence[Any], out: Any, options: Any
+    op: Op, mask: int, parents: tuple[Any, ...], values: tuple[Any, ...], out: Any, options: Any
 ) -> Tensor:
     """`out` as a Tensor with a node; the inputs in `mask` are tracked."""
     dtype = out.dtype
@@ -41,8 +42,13 @@ def record(
         if kind not in "fc":
             return Tensor(out, None)
         plan = op.plan(mask, len(parents), kind == "c")
-    keep = plan.keep
-    kept = keep(values, out) if keep is not None else ()
+    keeps = plan.keeps
+    if keeps is INPUTS:
+        kept = values
+    elif keeps is RESULT:
+        kept = (out,)
+    else:
+        kept = keeps(values, out) if keeps is not None else ()
     return Tensor(out, Node(plan, parents, kept, options, out.shape, dtype))
 
 
@@ -147,7 +153,7 @@ def _recorded(
         for slot in op.plan(mask, len(parents), out.dtype.kind == "c").kept_slots:
             if slot in foreign:
                 inputs[slot] = inputs[slot].copy()
-    return record(op, mask, tuple(parents), inputs, out, options or NO_OPTIONS)
+    return record(op, mask, tuple(parents), tuple(inputs), out, options or NO_OPTIONS)
 
 
 def _owned(value: Any) -> Any:

@@ -106,8 +106,9 @@ def _seed(root: Tensor, gradient: Any, create_graph: bool) -> Any:
     if gradient is None:
         if root.size != 1:
             raise errors.non_scalar(root.shape)
-        gradient = root.dtype.type(1) if root.shape == () else np.ones(root.shape, root.dtype)
-    elif isinstance(gradient, Tensor):
+        one = root.dtype.type(1) if root.ndim == 0 else np.ones(root.shape, root.dtype)
+        return Tensor(one, None) if create_graph else one
+    if isinstance(gradient, Tensor):
         gradient = gradient if create_graph else gradient._data
     else:
         gradient = np.array(gradient)[()]
@@ -371,7 +372,14 @@ def _backward_method(
 
     See `autotensor.backward`, which also takes several tensors.
     """
-    backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
+    node = self._node
+    if gradient is None and not create_graph and node is not None and node.shape == ():
+        # The usual loss, without the loops and checks that several roots with seeds need.
+        if not node.requires_grad:
+            raise errors.nothing_to_differentiate()
+        _deposit(reverse({node: node.dtype.type(1)}, free=not retain_graph))
+    else:
+        backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
 
 
 attach("backward", _backward_method)

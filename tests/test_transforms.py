@@ -342,6 +342,19 @@ def test_an_argument_kept_for_later_is_a_constant():
     assert at.grad(lambda y: y * kept[0])(2.0) == 3.0
 
 
+def test_what_is_outside_is_not_walked():
+    outer = leaf(2.0)
+    outer.register_hook(lambda g: pytest.fail("the gradient of outer is not asked for"))
+    trunk = np.exp(outer)
+    trunk.register_hook(lambda g: pytest.fail("nor that of trunk"))
+    gradient = at.grad(lambda x: np.sum(x * trunk * outer))(X)
+    np.testing.assert_array_equal(gradient.numpy(), np.full(3, np.exp(2.0) * 2.0))
+    freed = np.exp(leaf(1.0))
+    freed.backward()
+    assert at.grad(lambda x: x * freed)(3.0).item() == np.e
+    assert at.jvp(lambda x: x * freed, (3.0,), (1.0,))[1].item() == np.e
+
+
 # -- misuse ---------------------------------------------------------------------------------------
 
 

@@ -110,11 +110,12 @@ class Run:
         own = np.result_type(*(a.real.dtype for a in problem.arrays))
         return Reference(Flat(problem.evaluate, problem.arrays, own), self.seed, self.held)
 
-    def rounding(self, cotangents: Array, gradients: Array) -> Array:
+    def rounding(self, cotangents: Array, gradients: Array, *, whole: bool) -> Array:
         """How far rounding may move the gradients.
 
-        That is a few units in the last place of the largest gradient of the same input, and what
-        moving x by its own last digits does. In float64 nobody sees it, so there it is 0.
+        That is a few units in the last place of the largest entry for the same input and output
+        (`whole`: one row of `cotangents` per entry of the outputs; else each is an output of its
+        own), and what moving x by its own last digits does. In float64 nobody sees it, and it is 0.
         """
         granted = np.zeros_like(gradients)
         if not self.low_precision:
@@ -123,9 +124,12 @@ class Run:
             arrays = [_jittered(a, self.rng) for a in self.problem.arrays]
             again = self.gradients(cotangents, self.problem.pullback(arrays))
             granted = np.fmax(granted, np.abs(again - gradients))
-        for span in self.problem.inputs.spans:
-            peers = np.max(np.abs(gradients[span]), axis=0, initial=0.0)
-            granted[span] += self.problem.eps * np.where(np.isfinite(peers), peers, 0.0)
+        each = [slice(k, k + 1) for k in range(len(cotangents))]
+        for rows in self.problem.inputs.spans:
+            for columns in self.problem.outputs.spans if whole else each:
+                block = np.abs(gradients[rows, columns])
+                peak = np.max(block, initial=0.0, where=np.isfinite(block))
+                granted[rows, columns] += self.problem.eps * peak
         return 4 * granted
 
 

@@ -17,9 +17,11 @@ from autotensor.engine import shapes
 if TYPE_CHECKING:
     from autotensor.engine.primitive import Op
 
-__all__ = ["OUT", "Plan"]
+__all__ = ["INPUTS", "OUT", "RESULT", "Plan"]
 
 OUT = -1
+# The commonest answers to what a node keeps, told by identity to save a call.
+INPUTS, RESULT = object(), object()
 
 
 class Plan:
@@ -29,7 +31,7 @@ class Plan:
     ----------
     op : the op.
     slots : the places of the tracked inputs among a node's parents.
-    keep : ``keep(values, out)`` gives the tuple of what a node keeps; None where that is nothing.
+    keeps : what a node keeps: `INPUTS`, `RESULT`, None, or ``keeps(values, out)`` gives the tuple.
     sources : for each kept entry the slot it comes from, a range of slots, or `OUT`.
     kept_slots : the slots of the inputs among `sources`.
     pulls : ``(slot, argument, pull)`` per tracked input; the vjp ``pull(g, kept, node, parent)``.
@@ -37,7 +39,7 @@ class Plan:
     push_all : for jointly linear ops, the jvp of all inputs at once.
     """
 
-    __slots__ = ("keep", "kept_slots", "op", "pulls", "push_all", "pushes", "slots", "sources")
+    __slots__ = ("keeps", "kept_slots", "op", "pulls", "push_all", "pushes", "slots", "sources")
 
     def __init__(self, op: Op, mask: int, count: int, complex: bool) -> None:
         self.op = op
@@ -68,9 +70,13 @@ class Plan:
             if source != OUT
             for slot in (source if isinstance(source, range) else (source,))
         ]
-        self.keep: Callable[[Any, Any], tuple[Any, ...]] | None = None
-        if parts:
-            self.keep = eval(f"lambda v, out: ({', '.join(parts)},)")
+        self.keeps: Any = None
+        if self.sources == list(range(len(slots))):
+            self.keeps = INPUTS
+        elif self.sources == [OUT]:
+            self.keeps = RESULT
+        elif parts:
+            self.keeps = eval(f"lambda v, out: ({', '.join(parts)},)")
         self.pulls: list[tuple[int, str, Callable[..., Any]]] = []
         self.pushes: list[tuple[int, str, Callable[..., Any] | None]] = []
         for slot in tracked:

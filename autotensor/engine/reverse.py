@@ -160,6 +160,19 @@ def _wrapped(value: Any, parent: Any, wrap: Wrap) -> Any:
     return wrap(value, parent) if isinstance(parent, (Node, Leaf)) else value
 
 
+def _as_array(c: Any, op: Any, name: str, wrap: Wrap | None) -> Any:
+    """`c` as what the pass runs on: an array or scalar of NumPy's, or a Tensor."""
+    if isinstance(c, (int, float, complex)):
+        c = np.asarray(c)[()]
+    if not hasattr(c, "shape") or not hasattr(c, "dtype"):
+        raise errors.gradient_type(op.name, name, c)
+    if wrap is not None and isinstance(c, (np.ndarray, np.generic)):
+        if np.any(c):
+            raise errors.rule_not_differentiable(op.name, name)
+        c = wrap(c, None)
+    return c
+
+
 def fit(c: Any, op: Any, name: str, parent: Node | Leaf, wrap: Wrap | None) -> Any:
     """Put right what `op` returned as the cotangent of its argument `name`: shape, dtype, type.
 
@@ -172,14 +185,8 @@ def fit(c: Any, op: Any, name: str, parent: Node | Leaf, wrap: Wrap | None) -> A
     NoRuleError
         Where the pass is recorded (`wrap`) and the rule returned a plain array.
     """
-    if isinstance(c, (int, float, complex)):
-        c = np.asarray(c)[()]
-    if not hasattr(c, "shape") or not hasattr(c, "dtype"):
-        raise errors.gradient_type(op.name, name, c)
-    if wrap is not None and isinstance(c, (np.ndarray, np.generic)):
-        if np.any(c):
-            raise errors.rule_not_differentiable(op.name, name)
-        c = wrap(c, None)
+    if type(c) is not np.ndarray or wrap is not None:
+        c = _as_array(c, op, name, wrap)
     if c.shape != parent.shape:
         if not op.broadcasts:
             raise errors.gradient_shape(op.name, name, c.shape, parent.shape)

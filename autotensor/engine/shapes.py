@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 _BLAS = "fdFD"
+_SMALL = 4096
 
 __all__ = ["broadcast", "expand", "normalize_axes", "unbroadcast"]
 
@@ -21,11 +22,13 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     given = g.shape
     extra = len(given) - len(shape)
     if extra > 0:
-        if given[extra:] == shape and type(g) is np.ndarray and g.dtype.char in _BLAS:
+        if type(g) is np.ndarray and given[extra:] == shape and shape and g.dtype.char in _BLAS:
             # A product with ones adds up rows several times faster than g.sum(0).
-            rows = math.prod(given[:extra])
+            rows = given[0] if extra == 1 else math.prod(given[:extra])
             ones = np.empty(rows, g.dtype)
             ones.fill(1)
+            if len(given) == 2:
+                return ones.dot(g)
             return ones.dot(g.reshape((rows, math.prod(shape)))).reshape(shape)
         g = g.sum(tuple(range(extra)))
         given = given[extra:]
@@ -36,12 +39,15 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 
 
 def broadcast(g: Any, shape: tuple[int, ...]) -> Any:
-    """`g` seen at `shape`, without a copy.
+    """`g` seen at `shape`: a view where that saves memory, an array where it is small.
 
-    For a NumPy scalar this builds the zero-stride view itself: ``np.broadcast_to`` does the same
-    in several microseconds.
+    ``np.broadcast_to`` alone would do, in several microseconds.
     """
     if isinstance(g, np.generic):
+        if math.prod(shape) <= _SMALL:
+            full = np.empty(shape, g.dtype)
+            full.fill(g)
+            return full
         view = np.ndarray(shape, g.dtype, np.asarray(g), 0, (0,) * len(shape))
         view.flags.writeable = False
         return view

@@ -63,12 +63,13 @@ def test_a_gradient_that_the_user_holds_never_changes():
 
 def test_gradients_may_be_set():
     x = leaf([1.0, 2.0], dtype=np.float32)
-    start = np.array([10.0, 20.0])
+    start = np.array([10.0, 20.0], np.float32)
     x.grad = start
     start[:] = 0.0
-    assert x.grad.dtype == np.float32
     (2 * x).sum().backward()
     assert x.grad.tolist() == [12.0, 22.0]
+    x.grad = np.array([1.0, 1.0])
+    assert x.grad.dtype == np.float32
     x.grad = at.tensor([1.0, 1.0])
     assert x.grad.dtype == np.float32
     x.grad = None
@@ -272,15 +273,6 @@ def test_a_rule_that_leaves_numpy_has_one_derivative_only():
         double(x).backward(create_graph=True)
 
 
-def test_indexing_at_higher_orders():
-    x = leaf([2.0, 3.0])
-    np.sum(x[[0, 0]] ** 3 * x[1]).backward(create_graph=True)  # 2 a^3 b
-    slope, x.grad = x.grad, None
-    assert slope.tolist() == [6 * 4.0 * 3.0, 2 * 8.0]
-    slope[0].backward()
-    assert x.grad.tolist() == [12 * 2.0 * 3.0, 6 * 4.0]
-
-
 # -- hooks and retained gradients -----------------------------------------------------------------
 
 
@@ -319,12 +311,16 @@ def test_a_hook_gets_the_whole_gradient():
 
 
 def test_hooks_may_return_arrays_which_are_copied():
-    buffer = np.array([7, 8])
+    buffer = np.array([7.0, 8.0], np.float32)
     x = leaf([1.0, 2.0], dtype=np.float32)
-    x.register_hook(lambda g: buffer)
+    first = x.register_hook(lambda g: buffer)
     (x * x).sum().backward()
     buffer[:] = 0
     assert x.grad.tolist() == [7.0, 8.0]
+    first.remove()
+    x.register_hook(lambda g: [1, 2])
+    (x * x).sum().backward()
+    assert x.grad.tolist() == [8.0, 10.0]
     assert x.grad.dtype == np.float32
     x.register_hook(lambda g: np.ones(3))
     with pytest.raises(ShapeError, match="the hook's gradient has shape"):

@@ -87,12 +87,17 @@ def test_broadcast_is_a_view_like_numpys(pair):
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, np.longdouble, np.complex64])
 @pytest.mark.parametrize("shape", [(), (3,), (0,), (2, 0), (2, 1, 3)])
-def test_broadcast_of_a_scalar_takes_no_memory_and_no_writes(shape, dtype):
-    view = broadcast(dtype(2.5), shape)
-    assert view.shape == shape
-    assert view.dtype == dtype
+def test_broadcast_of_a_scalar(shape, dtype):
+    np.testing.assert_array_equal(
+        broadcast(dtype(2.5), shape), np.full(shape, dtype(2.5)), strict=True
+    )
+
+
+def test_broadcast_of_a_scalar_to_a_large_shape_takes_no_memory_and_no_writes():
+    view = broadcast(np.float64(2.5), (1000, 1000))
+    assert view.shape == (1000, 1000)
     assert np.all(view == 2.5)
-    assert set(view.strides) <= {0}
+    assert view.strides == (0, 0)
     assert not view.flags.writeable
 
 

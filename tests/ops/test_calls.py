@@ -1,4 +1,4 @@
-"""Calls that the cases of the declarations leave out: options that change value, layout or dtype."""
+"""Calls that the cases of the declarations leave out: options that change value, order or dtype."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ DIFFERENTIABLE = {
     "einsum over a length of one": (lambda x: np.einsum("ij,ij->", x, A), COLUMN),
     "einsum by a length of one": (lambda x: np.einsum("ij,ij->i", x, COLUMN), A),
     "einsum by another length of one": (lambda x: np.einsum("ij,jk->ik", x, np.ones((1, 4))), A),
-    "clip by arrays": (lambda x: np.clip(x, -1.2 * np.ones(3), COLUMN), A),
+    "clip by arrays": (lambda x: np.clip(x, -1.2 * np.ones(3), 1.3 * COLUMN), A),
     "power of whole numbers": (lambda x: x ** np.array([0, 1, 2]), A),
     "negative power": (lambda x: np.power(x, -2), A),
     "product with zeros": (lambda x: np.prod(x * [0.0, 1.0, 0.0], axis=1), A),
@@ -58,14 +58,11 @@ OPEN = {
 }
 
 
-def params():
-    for name, (function, x) in DIFFERENTIABLE.items():
-        marks = [pytest.mark.xfail(strict=True, reason=OPEN[name])] if name in OPEN else []
-        yield pytest.param(function, x, id=name, marks=marks)
-
-
-@pytest.mark.parametrize(("function", "x"), params())
-def test_derivatives(function, x):
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_derivatives(name, request):
+    if name in OPEN:
+        request.applymarker(pytest.mark.xfail(strict=True, reason=OPEN[name]))
+    function, x = DIFFERENTIABLE[name]
     rng = np.random.default_rng(0)
     np.testing.assert_allclose(function(at.tensor(x)).numpy(), function(x), strict=True)
     check_function(function, [x], rng)
@@ -74,27 +71,25 @@ def test_derivatives(function, x):
 
 
 @pytest.mark.xfail(strict=True, reason="the layout of the argument is not known to the rule")
-@pytest.mark.parametrize("order", ["A", "K"])
-def test_orders_that_depend_on_the_layout_are_right_or_refused(order):
-    for x in (FORTRAN, MOVED):
-        for function in (np.ravel, lambda x, order: np.reshape(x, -1, "A")):
-            np.testing.assert_array_equal(
-                function(at.tensor(x), order=order), function(x, order=order)
-            )
-            try:
-                gradient = at.grad(lambda x: np.sum(weighted(function(x, order=order))))(x)  # noqa: B023
-                tangent = at.jvp(
-                    lambda x: function(x, order=order), (x,), (np.ascontiguousarray(x),)
-                )[1]  # noqa: B023
-            except ValueError as error:
-                assert "order" in str(error)  # noqa: PT017
-                continue
-            wanted = np.empty(x.size)
-            places = np.empty_like(x, dtype=int)
-            places[...] = np.arange(x.size).reshape(x.shape)
-            wanted[function(places, order=order)] = WEIGHTS[: x.size]
-            np.testing.assert_array_equal(gradient.ravel(), wanted)
-            np.testing.assert_array_equal(tangent, function(x, order=order))
+@pytest.mark.parametrize(("x", "order"), [(FORTRAN, "A"), (FORTRAN, "K"), (MOVED, "K")])
+def test_orders_that_depend_on_the_layout_are_right_or_refused(x, order):
+    def flat(x):
+        return np.ravel(x, order=order)
+
+    np.testing.assert_array_equal(flat(at.tensor(x)).numpy(), flat(x))
+    places = np.empty_like(x, dtype=int)
+    places[...] = np.arange(x.size).reshape(x.shape)
+    wanted = np.empty(x.size)
+    wanted[flat(places)] = WEIGHTS[: x.size]
+    right = True
+    try:
+        gradient = at.grad(lambda x: np.sum(weighted(flat(x))))(x)
+        right = np.array_equal(gradient, wanted.reshape(x.shape))
+        _, tangent = at.jvp(flat, (x,), (np.ascontiguousarray(x),))
+        right = right and np.array_equal(tangent, flat(x))
+    except ValueError as error:
+        right = "order" in str(error)
+    assert right
 
 
 NARROW = {

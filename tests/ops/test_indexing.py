@@ -200,3 +200,12 @@ def test_readings_mix_with_other_uses():
     h = np.exp(x)
     (h[0] + h[1:].sum() + h.sum()).backward()
     np.testing.assert_allclose(x.grad.numpy(), 2 * np.exp([1.0, 2.0, 3.0]), rtol=1e-15)
+
+
+def test_indexing_at_higher_orders():
+    x = leaf([2.0, 3.0])
+    np.sum(x[[0, 0]] ** 3 * x[1]).backward(create_graph=True)  # 2 a^3 b
+    slope, x.grad = x.grad, None
+    assert slope.tolist() == [6 * 4.0 * 3.0, 2 * 8.0]
+    slope[0].backward()
+    assert x.grad.tolist() == [12 * 2.0 * 3.0, 6 * 4.0]
