@@ -34,8 +34,8 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
         given = given[extra:]
     if extra < 0 or any(a != b and b != 1 for a, b in zip(given, shape, strict=True)):
         raise ValueError(f"{shape} does not broadcast to {given}")
-    ones = tuple(i for i, n in enumerate(shape) if n == 1 and given[i] != 1)
-    return g.sum(ones, keepdims=True) if ones else g
+    stretched = tuple(i for i, n in enumerate(shape) if n == 1 and given[i] != 1)
+    return g.sum(stretched, keepdims=True) if stretched else g
 
 
 def broadcast(g: Any, shape: tuple[int, ...]) -> Any:

@@ -10,8 +10,8 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def _einsum_vjp(g, i, operands, shape, subscripts):
     """`g` times the other operands, summed to the labels of operand `i`.
 
-    A label that only operand `i` has enters by a vector of ones, one that it has twice by an
-    identity matrix.
+    A label that only operand `i` has, or has longer, enters by a vector of ones, one that it has
+    twice by an identity matrix.
     """
     inputs, output = subscripts.split("->")
     labels = inputs.split(",")
@@ -19,14 +19,17 @@ def _einsum_vjp(g, i, operands, shape, subscripts):
     factors = [(output, g)]
     factors += [(labels[k], x.conj()) for k, x in enumerate(operands) if k != i]
     spare = iter(sorted(set(_LETTERS) - set(subscripts)))
-    available = "".join(text for text, _ in factors)
+    lengths: dict[str, int] = {}
+    for text, x in factors:
+        for label, n in zip(text, x.shape, strict=True):
+            lengths[label] = max(n, lengths.get(label, -1))
     target = ""
     for label, n in zip(wanted, shape, strict=True):
         if label in target:
             twin = next(spare)
             factors.append((label + twin, np.eye(n)))
             label = twin
-        elif label not in available:
+        elif lengths.get(label, -1) < n:
             factors.append((label, np.ones(n)))
         target += label
     text = ",".join(text for text, _ in factors)

@@ -10,7 +10,10 @@ linear(np.negative, lambda g: -g)
 linear(np.conjugate, lambda g: g.conj(), name="conj")
 elementwise(np.multiply, lambda y: y, lambda x: x)
 elementwise(
-    np.divide, lambda y: np.divide(1, y), lambda y, out: -out / y, domain={"x": "real", "y": "nonzero"}
+    np.divide,
+    lambda y: np.divide(1, y),
+    lambda y, out: -out / y,
+    domain={"x": "real", "y": "nonzero"},
 )
 # `y - (y != 0)` and `x + (x == 0)` keep x**0 and 0**y from becoming 0 * inf.
 elementwise(

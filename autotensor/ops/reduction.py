@@ -48,8 +48,13 @@ linear(
     signature=f"{_AXES}, initial=0, where=True",
     constants=["where"],
     a=lambda g, shape, axis, keepdims, where: _sum_vjp(g, shape, axis, keepdims, where),
+    jvps={  # without `initial`, which is a constant of the sum
+        "a": lambda t, axis, keepdims, where: np.sum(t, axis, keepdims=keepdims, where=where)
+    },
     cases=[*_CASES, *_MASKS, {"a": (0, 2), "axis": 0}],
 )
+
+
 def _mean(a):
     """np.mean of all entries, bit for bit, in half the time: NumPy's own is written in Python."""
     if a.dtype.char not in "fdFD" or not a.size:
@@ -104,7 +109,7 @@ def _others(a):
     return np.concatenate([pairs * right, pairs * left, above[..., half:]], -1)
 
 
-def _prod_vjp(g, a, axis, keepdims, where):
+def _prod_vjp(g, a, axis, keepdims, initial, where):
     shape = a.shape
     reduced = normalize_axes(axis, len(shape))
     order = tuple(i for i in range(len(shape)) if i not in reduced) + reduced
@@ -114,7 +119,7 @@ def _prod_vjp(g, a, axis, keepdims, where):
     free = moved.shape[: len(shape) - len(reduced)]
     rows = moved.reshape((*free, math.prod(shape[i] for i in reduced)))
     others = _others(rows).reshape(moved.shape).transpose(np.argsort(order))
-    result = expand(g, shape, axis, keepdims) * others.conj()
+    result = expand(g, shape, axis, keepdims) * (others * initial).conj()
     return result if where is True else result * where
 
 
@@ -122,7 +127,7 @@ rule(
     np.prod,
     signature=f"{_AXES}, initial=1, where=True",
     constants=["where"],
-    a=lambda g, a, axis, keepdims, where: _prod_vjp(g, a, axis, keepdims, where),
+    a=lambda g, a, axis, keepdims, initial, where: _prod_vjp(g, a, axis, keepdims, initial, where),
     cases=[*_CASES, *_MASKS, {"a": (5,)}, {"a": (0,)}, {"a": (2, 3, 4), "axis": 0}],
 )
 
@@ -136,7 +141,8 @@ def var(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=No
     squares = np.square(deviation) if a.dtype.kind != "c" else (deviation * deviation.conj()).real
     total = np.sum(squares, axis, dtype, keepdims=keepdims, where=where)
     count = np.sum(np.broadcast_to(where, a.shape), axis, keepdims=keepdims)
-    return total / np.maximum(count - (ddof or correction), 0)
+    # in the type of the sum, which an int64 count would widen
+    return total / np.maximum(count - (ddof or correction), 0).astype(total.dtype)
 
 
 @composite(

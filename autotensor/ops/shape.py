@@ -5,10 +5,19 @@ import numpy as np
 from autotensor.engine.primitive import linear
 from autotensor.engine.shapes import normalize_axes, unbroadcast
 
+
+def _explicit(order):
+    """`order`, unless it means the layout in memory: the layouts of x and of g may differ."""
+    if order not in ("C", "F"):
+        raise ValueError(f"order={order!r} depends on the layout in memory: use 'C' or 'F'")
+    return order
+
+
 linear(
     np.reshape,
     signature="a, shape, order='C'",
-    a=lambda g, shape, order: g.reshape(shape, order=order),
+    a=lambda g, shape, order: g.reshape(shape, order=_explicit(order)),
+    jvps={"a": lambda t, arg_shape, order: t.reshape(arg_shape, order=_explicit(order))},
     cases=[
         {"a": (2, 3), "shape": (3, -1)},
         {"a": (2, 3), "shape": 6, "order": "F"},
@@ -19,7 +28,8 @@ linear(
 linear(
     np.ravel,
     signature="a, order='C'",
-    a=lambda g, shape, order: g.reshape(shape, order=order if order in "CF" else "C"),
+    a=lambda g, shape, order: g.reshape(shape, order=_explicit(order)),
+    jvps={"a": lambda t, order: t.ravel(order=_explicit(order))},
     cases=[{"a": (2, 3)}, {"a": (2, 3), "order": "F"}, {"a": ()}],
 )
 
