@@ -32,12 +32,7 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
         if isinstance(entry, Op):
             if len(inputs) > 1:
                 return apply(entry, inputs, kwargs)
-            x = self._data
-            out = ufunc(x)
-            node = self._node
-            if node is not None and node.requires_grad and recording.get():
-                return record(entry, 1, (node,), (x,), out, NO_OPTIONS)
-            return Tensor(out, None)
+            return apply_to_one(entry, self, ufunc)
     function = ufunc if method == "__call__" else getattr(ufunc, method)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     if method == "at" and isinstance(inputs[0], Tensor):

@@ -65,7 +65,7 @@ def finite_gradient(run: Run) -> Finding | None:
     bad = np.flatnonzero(np.isnan(run.first))
     if not bad.size:
         return None
-    x = run.reference.x[bad[0]]
+    x = run.problem.inputs.pack(run.problem.arrays)[bad[0]]
     where = run.problem.inputs.label(int(bad[0]))
     return Finding(
         "fail",

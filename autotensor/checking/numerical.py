@@ -140,7 +140,7 @@ class Reference:
             count += 1
             for step in self.steps:
                 move = direction * step
-                up, down = self.flat(self.x + move) - self.y, self.y - self.flat(self.x - move)
+                up, down = self._moved(move) - self.y, self.y - self._moved(-move)
                 rise.append(up if project is None else project @ up)
                 fall.append(down if project is None else project @ down)
         noise = self.noise
@@ -197,6 +197,13 @@ class Reference:
                 natural[rows] = np.maximum(natural[rows], floor)
         return np.asarray(4 * estimate.error <= _TELLING * natural)
 
+    def _moved(self, move: Array) -> Array:
+        """The value beside the point; NaN where the function refuses to go (`LinAlgError`, say)."""
+        try:
+            return self.flat(self.x + move)
+        except (ArithmeticError, ValueError):
+            return np.full(self.y.shape, np.nan)
+
     def _columns(self, columns: Array, unit: Array, project: Array | None) -> Estimate:
         def axes() -> Iterable[Array]:
             for i in columns:
@@ -220,7 +227,7 @@ class Reference:
         coarse = np.ones(self.y.shape, bool)
         for spacing in (64 * eps, eps**0.4):
             direction = random_direction(self.scale, rng) * spacing
-            rows = [self.flat(self.x + t * direction) - self.y for t in _POINTS]
+            rows = [self._moved(t * direction) - self.y for t in _POINTS]
             residual = _RESIDUAL @ np.stack(rows)
             level = np.sum(np.abs(residual), axis=0) / _UNIT_RESIDUAL  # squares might underflow
             noise = np.where(coarse & np.isfinite(level), level, noise)

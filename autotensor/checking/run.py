@@ -115,14 +115,15 @@ class Run:
 
         That is a few units in the last place of the largest entry for the same input and output
         (`whole`: one row of `cotangents` per entry of the outputs; else each is an output of its
-        own), and what moving x by its own last digits does. In float64 nobody sees it, and it is 0.
+        own), and what moving x and g by their last digits does. It is 0 in float64.
         """
         granted = np.zeros_like(gradients)
         if not self.low_precision:
             return granted
         for _ in range(2):
-            arrays = [_jittered(a, self.rng) for a in self.problem.arrays]
-            again = self.gradients(cotangents, self.problem.pullback(arrays))
+            arrays = [_jittered(a, self.rng, np.finfo(a.dtype).eps) for a in self.problem.arrays]
+            moved = _jittered(cotangents, self.rng, self.problem.eps)
+            again = self.gradients(moved, self.problem.pullback(arrays))
             granted = np.fmax(granted, np.abs(again - gradients))
         each = [slice(k, k + 1) for k in range(len(cotangents))]
         for rows in self.problem.inputs.spans:
@@ -133,7 +134,7 @@ class Run:
         return 4 * granted
 
 
-def _jittered(a: Array, rng: np.random.Generator) -> Array:
+def _jittered(a: Array, rng: np.random.Generator, eps: float) -> Array:
     """Move each entry by a few units in the last place; a single one may be lost in rounding."""
     digits = rng.choice([-4, -3, 3, 4], a.shape)
-    return np.asarray(a * (1 + digits * np.finfo(a.dtype).eps)).astype(a.dtype)
+    return np.asarray(a * (1 + digits * float(eps))).astype(a.dtype)

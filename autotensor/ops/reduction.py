@@ -38,7 +38,8 @@ def _sum_vjp(g, shape, axis, keepdims, where):
 def _mean_vjp(g, shape, axis, keepdims, where):
     if where is True:
         count = max(math.prod(shape), 1) / max(g.size, 1)
-        return _spread(g / count, shape, axis, keepdims)
+        g = g / count
+        return broadcast(g if axis is None else expand(g, shape, axis, keepdims), shape)
     count = np.broadcast_to(where, shape).sum(axis, keepdims=True)
     return broadcast(expand(g, shape, axis, keepdims) / count, shape) * where
 

@@ -101,6 +101,11 @@ def test_entries_that_cancel_keep_the_rounding_of_their_terms(seed):
     assert at.gradcheck(lambda x: np.exp(x) - 2.718 * x, x, order=2, seed=seed)
 
 
+def test_sums_of_cotangents_that_cancel_keep_their_rounding():
+    x = np.array([[1.263, -1.737, -1.362], [-1.112, -1.362, 1.263]], np.float32)
+    assert at.gradcheck(np.sum, x, order=2)
+
+
 def test_second_derivatives_that_cancel_keep_the_rounding_of_their_terms():
     z = np.array([2.263 + 0.2005j, 1.263 - 0.112j, 1.388 - 0.0495j], np.complex64)
     for seed in range(5):

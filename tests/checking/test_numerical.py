@@ -142,6 +142,19 @@ def test_at_the_edge_of_the_domain_one_side_is_enough():
     assert abs(found.value[0, 0] - 1) <= found.error[0, 0] < 1e-10
 
 
+def test_where_the_function_raises_is_outside_the_domain():
+    def root(x):
+        if np.any(x < 0):
+            raise np.linalg.LinAlgError("negative")
+        return np.sqrt(x)
+
+    found = jacobian(lambda x: root(x) * x, np.array([4.0, 0.0]))
+    np.testing.assert_allclose(found.value, [[3, 0], [0, 0]], rtol=1e-9, atol=1e-3)
+    assert np.all(found.error < 1e-2)
+    with pytest.raises(np.linalg.LinAlgError):
+        jacobian(root, np.array([-1.0]))
+
+
 def test_a_vertical_tangent_and_a_jump_are_unknown():
     for f, x in ((np.sqrt, 0.0), (np.floor, 1.0), (np.sign, 0.0)):
         found = jacobian(f, np.array([x]))
