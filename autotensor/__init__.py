@@ -36,10 +36,10 @@ from autotensor.creation import ones_like as ones_like
 from autotensor.creation import tensor as tensor
 from autotensor.creation import zeros as zeros
 from autotensor.creation import zeros_like as zeros_like
+from autotensor.engine.custom import custom_op as custom_op
 from autotensor.engine.modes import enable_grad as enable_grad
 from autotensor.engine.modes import no_grad as no_grad
 from autotensor.engine.primitive import TABLE as _TABLE
-from autotensor.engine.primitive import custom_op as custom_op
 from autotensor.transforms import backward as backward
 from autotensor.transforms import grad as grad
 from autotensor.transforms import jvp as jvp

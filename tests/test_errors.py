@@ -217,7 +217,7 @@ MISUSE = {
     "bad_declaration": (
         lambda: op_with(np.cos),
         TypeError,
-        "cube: the rule for 'x' is not a Python function",
+        "cube: the rule for 'x' must be a Python function of plain parameters",
     ),
     "not_a_leaf": (
         lambda: pickle.dumps(leaf([1.0]) * 2),

@@ -83,10 +83,12 @@ def _transposed(
     g = Leaf(node.shape, node.dtype, requires_grad=True)
     pull = next(pull for at, _, pull in node.plan.pulls if at == slot)
     with enable_grad():
-        c = pull(make(np.zeros(node.shape, node.dtype)[()], g), kept, node, parent)
+        c = pull(make(np.ones(node.shape, node.dtype)[()], g), kept, node, parent)
         c = c.dense() if isinstance(c, Deferred) else c
         c = fit(c, node.plan.op, name, parent, make)
-    if c._node is None:
+    if c._node is None or not c._node.requires_grad:
+        if np.any(c):
+            raise errors.rule_not_differentiable(node.plan.op.name, name)
         return np.zeros(node.shape, node.dtype)
     seed = {c._node: t}
     result = reverse(seed, {g}, wrap=make if record else None)

@@ -149,7 +149,7 @@ def _push(op: Op, name: str, i: int | None, places: Mapping[str, str]) -> Callab
     """The jvp for one input; None where the pull is transposed, or all inputs go at once."""
     rule = op.rules[name]
     if name in op.jvps:
-        names = op.names(name, op.jvps[name])
+        names = op.names(name, op.jvps[name], "t")
         return _compile(op, op.jvps[name], "t", _call(op, names, "t", i, places))
     if op.kind in ("elementwise", "selection"):
         body = f"t * {_call(op, op.needs[name], '', i, places)}"

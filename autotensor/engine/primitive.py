@@ -24,7 +24,6 @@ that has one of these names is read as ``arg_shape`` and so on.
 from __future__ import annotations
 
 import ast
-import functools
 import inspect
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -41,7 +40,6 @@ __all__ = [
     "Op",
     "composite",
     "constant",
-    "custom_op",
     "elementwise",
     "linear",
     "op_of",
@@ -52,6 +50,7 @@ __all__ = [
 Rule = Callable[..., Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
+_STARRED = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 RESERVED = frozenset({"g", "t", "out", "shape", "shapes", "i"})
 _LITERALS = {"None": None, "True": True, "False": False, "0": 0, "1": 1, "-1": -1, "'C'": "C"}
 
@@ -100,7 +99,8 @@ class Op:
         self.function = function
         self.compute = compute or function
         self.kind = kind
-        self.name = name or function.__name__
+        self.name = self.__name__ = name or function.__name__
+        self.__doc__ = function.__doc__
         self.params, self.defaults, self.positional, self.sequence, self.variadic = _parse(
             signature, rules
         )
@@ -128,7 +128,8 @@ class Op:
         self.plans: dict[Any, Plan] = {}
         self.needs = {argument: self.names(argument, r) for argument, r in rules.items()}
         for argument, forward in self.jvps.items():
-            missing = set(self.names(argument, forward)) - set(self.needs.get(argument, ()))
+            asked = self.names(argument, forward, "t")
+            missing = set(asked) - set(self.needs.get(argument, ()))
             kept = missing & {*self.inputs, "out"}
             if kept:
                 raise errors.bad_declaration(
@@ -150,18 +151,23 @@ class Op:
                     return apply(self, args, kwargs)
         return self.function(*args, **kwargs)
 
-    def names(self, argument: str, rule: Rule) -> tuple[str, ...]:
-        """What `rule` asks for beside ``g`` or ``t``, checked against what there is."""
-        try:
-            code = rule.__code__
-        except AttributeError:
+    def names(self, argument: str, rule: Rule, first: str = "g") -> tuple[str, ...]:
+        """What `rule` asks for beside `first` (``g`` or ``t``), checked against what there is."""
+        code = getattr(rule, "__code__", None)
+        if code is None or code.co_kwonlyargcount or code.co_flags & _STARRED:
             raise errors.bad_declaration(
-                self.name, f"the rule for {argument!r} is not a Python function"
-            ) from None
-        names = code.co_varnames[: code.co_argcount]
+                self.name,
+                f"the rule for {argument!r} must be a Python function of plain parameters",
+            )
+        names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+        if first == "g" and self.kind in ("elementwise", "selection"):
+            first = ""
+        if first != "".join(n for n in names[:1] if n in ("g", "t")) or {"g", "t"} & {*names[1:]}:
+            wanted = f"{first!r} as its first parameter" if first else "no cotangent 'g'"
+            raise errors.bad_declaration(self.name, f"the rule for {argument!r} takes {wanted}")
         valid = [f"arg_{p}" if p in RESERVED else p for p in self.params]
         valid += ["out", "shape"] + (["i", "shapes"] if self.sequence else [])
-        given = names if self.kind in ("elementwise", "selection") else names[1:]
+        given = names[1:] if first else names
         for n in given:
             if n not in valid:
                 raise errors.unknown_rule_name(self.name, argument, n, valid)
@@ -262,6 +268,10 @@ def _declare(function: Any, kind: str, signature: str | None, rules: Any, facts:
     if function in TABLE:
         raise errors.declared_twice(function.__name__)
     if signature is None:
+        if not isinstance(function, np.ufunc) and not rules:
+            raise errors.bad_declaration(
+                function.__name__, 'give its arguments: signature="a, axis=None, ..."'
+            )
         count = function.nin if isinstance(function, np.ufunc) else len(rules)
         signature = ("x", "x, y")[count - 1]
     names = [p.strip("[]*").partition("=")[0] for p in signature.split(", ")]
@@ -270,6 +280,9 @@ def _declare(function: Any, kind: str, signature: str | None, rules: Any, facts:
             function.__name__, f"{len(rules)} rules for the arguments {', '.join(names)}"
         )
     by_name = {key: facts.pop(key) for key in list(facts) if key in names}
+    unknown = [key for key, fact in facts.items() if callable(fact) and key != "compute"]
+    if unknown:
+        raise errors.unknown_argument(function.__name__, unknown[0], names)
     op = Op(function, kind, signature, dict(zip(names, rules, strict=False)) | by_name, **facts)
     TABLE[function] = op
     return op
@@ -325,66 +338,3 @@ def composite(function: Any, **facts: Any) -> Callable[[F], F]:
         return run
 
     return register
-
-
-def custom_op(**facts: Any) -> Callable[[Callable[..., Any]], Op]:
-    """Make the decorated function an op, with one vjp per differentiable argument, by name.
-
-    The rule's parameters say what it needs: the cotangent `g`, then the function's own arguments,
-    ``out`` for the result, ``shape`` for the shape of the argument. Nothing else is kept.
-    Write rules with NumPy functions on these, and derivatives of every order follow, in both modes.
-
-    Raises
-    ------
-    DeclarationError
-        For a rule of an argument that is not there, or that asks for a name that is not there.
-
-    Examples
-    --------
-    >>> import autotensor as at, numpy as np
-    >>> @at.custom_op(x=lambda g, x: g / (1 + np.exp(-x)))
-    ... def softplus(x):
-    ...     return np.logaddexp(x, 0.0)
-    >>> softplus(np.array([0.0]))
-    array([0.69314718])
-    >>> at.grad(softplus)(0.0)
-    np.float64(0.5)
-    """
-
-    def declare(function: Callable[..., Any]) -> Op:
-        code = function.__code__
-        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        if code.co_flags & inspect.CO_VARARGS:
-            raise errors.bad_declaration(
-                function.__name__, "an op names its arguments, and a parameter with * has none"
-            )
-        op = Op(
-            _guarded(function),
-            "rule",
-            ", ".join(names),
-            {key: value for key, value in facts.items() if callable(value)},
-            **{key: value for key, value in facts.items() if not callable(value)},
-        )
-        defaults = function.__defaults__ or ()
-        op.defaults = dict(zip(names[code.co_argcount - len(defaults) :], defaults, strict=False))
-        op.defaults |= function.__kwdefaults__ or {}
-        TABLE[function] = op
-        return op
-
-    return declare
-
-
-def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` with its arrays read-only: writing there would change what other nodes keep."""
-
-    def shield(value: Any) -> Any:
-        if isinstance(value, np.ndarray):
-            value = value.view()
-            value.flags.writeable = False
-        return value
-
-    @functools.wraps(function)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        return function(*map(shield, args), **{k: shield(v) for k, v in kwargs.items()})
-
-    return guarded
