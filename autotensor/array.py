@@ -363,6 +363,8 @@ def sum_gradients(old: Tensor | None, g: Any) -> Tensor:
         if type(g) is Tensor:
             return g
         return Tensor(g if g.ndim else g[()], None)
+    if old.requires_grad and not isinstance(g, Tensor):
+        g = Tensor(g, None)
     return old + g if isinstance(g, Tensor) else Tensor(old._data + g, None)
 
 

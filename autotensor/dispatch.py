@@ -41,6 +41,8 @@ def record(
     if plan is None:
         if kind not in "fc":
             return Tensor(out, None)
+        if kind == "c" and not op.complex:
+            raise errors.real_only(_public(op.function, op.name), dtype)
         plan = op.plan(mask, len(parents), kind == "c")
     keeps = plan.keeps
     if keeps is INPUTS:
@@ -68,7 +70,7 @@ def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     result = _recorded(op, args, kwargs, raw, raw_kwargs, out) if recording.get() else None
     if result is None:
         result = Tensor(out, None)
-    if type(out) is np.ndarray and out.base is not None:
+    if type(out) is np.ndarray and (out.base is not None or any(out is r for r in raw)):
         _note_view(out, result, args)
     return result
 
@@ -79,7 +81,7 @@ def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
     out = compute(x)
     base = None
     if type(out) is np.ndarray:
-        base = out.base
+        base = out if out is x else out.base
         if out.ndim == 0:
             out = out[()]
     elif not isinstance(out, np.generic):
@@ -131,7 +133,7 @@ def _recorded(
             if node.requires_grad:
                 mask |= 1 << slot
             parents.append(node)
-        elif type(x) in SCALARS or x is None:
+        elif (type(x) in SCALARS and op.sequence is None) or x is None:
             parents.append(x)
         else:
             inputs[slot] = value = np.asarray(x)  # raises for a list that holds tracked Tensors
@@ -217,7 +219,19 @@ def call(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any
             raise errors.no_complex_rule(_public(function, name))
     result = function(*raw, **raw_kwargs)
     arrays = [a for a in args if isinstance(a, np.ndarray)]
-    return wrap(_apart(result, arrays) if arrays else result)
+    wrapped = wrap(_apart(result, arrays) if arrays else result)
+    for made in wrapped if isinstance(wrapped, (tuple, list)) else (wrapped,):
+        if type(made) is Tensor and isinstance(made._data, np.ndarray):
+            _note_view(made._data, made, _flat((*args, *kwargs.values())))
+    return wrapped
+
+
+def _flat(values: Sequence[Any]) -> list[Any]:
+    """`values`, with those in tuples and lists among them."""
+    found: list[Any] = []
+    for value in values:
+        found += _flat(value) if isinstance(value, (tuple, list)) else [value]
+    return found
 
 
 def _read_only(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Every error text of the engine, in one place, so that one test can hold them to their form.
+"""The errors about gradients and their texts, in one place, so that a test can hold them to a form.
 
 A text says what happened, to which tensor, and what to write instead, in at most four lines. Each
 class below is a subclass of the nearest builtin, so ``except ValueError`` keeps working.
@@ -235,6 +235,35 @@ def no_rule(name: str, argument: str | None, nearest: Sequence[str]) -> NoRuleEr
     return NoRuleError(
         f"{name} has no derivative{of}. Write it with functions that have one, declare it with "
         f"at.custom_op,\nor use x.detach() if no derivative is wanted.{like}"
+    )
+
+
+def real_only(name: str, dtype: object) -> NoRuleError:
+    return NoRuleError(
+        f"{name} has a derivative for real input only; got {dtype}. "
+        "Apply it to np.real(x), np.imag(x) or np.abs(x)."
+    )
+
+
+def complex_root(dtype: object) -> DtypeError:
+    return DtypeError(
+        f"backward() needs a real scalar to ascend; this tensor is {dtype}. Use np.real(y) or "
+        "np.abs(y)**2, or pass a gradient: y.backward(1.0)."
+    )
+
+
+def complex_seed(got: object, wanted: object) -> DtypeError:
+    return DtypeError(
+        f"the gradient passed is {got}, the tensor {wanted}: its imaginary part would be dropped. "
+        "Pass its real part."
+    )
+
+
+def write_to_result(name: str | None, shape: tuple[int, ...]) -> InPlaceError:
+    return InPlaceError(
+        f"the tensor{called(name)} of shape {shape} is the result of an op; written to under "
+        "no_grad(), its value would no\nlonger fit its gradient. Write to h = h.detach(), or let "
+        "the write be recorded."
     )
 
 

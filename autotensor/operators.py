@@ -15,7 +15,17 @@ import numpy as np
 
 from autotensor import errors
 from autotensor.array import Tensor, attach
-from autotensor.dispatch import NO_OPTIONS, SCALARS, apply, apply_to_one, call, record, unwrap, wrap
+from autotensor.dispatch import (
+    NO_OPTIONS,
+    SCALARS,
+    apply,
+    apply_to_one,
+    call,
+    holds_tracked,
+    record,
+    unwrap,
+    wrap,
+)
 from autotensor.engine.graph import Node
 from autotensor.engine.modes import recording
 from autotensor.engine.primitive import TABLE, Op, op_of
@@ -30,15 +40,16 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
     if method == "__call__" and not kwargs:
         entry = TABLE.get(ufunc)
         if isinstance(entry, Op):
-            if len(inputs) > 1:
-                return apply(entry, inputs, kwargs)
-            return apply_to_one(entry, self, ufunc)
+            return apply(entry, inputs, kwargs)
     function = ufunc if method == "__call__" else getattr(ufunc, method)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     if method == "at" and isinstance(inputs[0], Tensor):
         return _at(ufunc, name, *inputs)
     out = kwargs.pop("out", None)
     where = kwargs.pop("where", True) if method == "__call__" else True
+    if where is not True and holds_tracked(inputs):
+        # Entries left out must not reach the gradient, whatever the derivative there.
+        inputs = tuple(x if type(x) in SCALARS else np.where(where, x, 1) for x in inputs)
     with np.errstate(all="ignore") if where is not True else _NO_CONTEXT:
         result = call(function, name, inputs, kwargs)
     if isinstance(result, tuple):
@@ -94,6 +105,8 @@ def _check_write(tensor: Tensor) -> None:
     node = tensor._node
     if node is not None and node.plan is None and node.requires_grad and recording.get():
         raise errors.leaf_in_place(tensor.name)
+    if isinstance(node, Node) and not recording.get():
+        raise errors.write_to_result(tensor.name, tensor.shape)
     # Two references are the slot's and the call's own; any more are other live tensors.
     if tensor._shared is not None and sys.getrefcount(tensor._shared) > 2:
         raise errors.shared_memory(tensor.name, tensor.shape)

@@ -60,7 +60,7 @@ def backward(
     GraphFreedError
         If an earlier pass has freed what this one needs.
 
-    Nothing is changed when an error is raised: ``.grad`` is set when the pass is complete.
+    No ``.grad`` is changed when an error is raised: they are set when the pass is complete.
 
     Examples
     --------
@@ -106,6 +106,8 @@ def _seed(root: Tensor, gradient: Any, create_graph: bool) -> Any:
     if gradient is None:
         if root.size != 1:
             raise errors.non_scalar(root.shape)
+        if root.dtype.kind == "c":
+            raise errors.complex_root(root.dtype)
         one = root.dtype.type(1) if root.ndim == 0 else np.ones(root.shape, root.dtype)
         return Tensor(one, None) if create_graph else one
     if isinstance(gradient, Tensor):
@@ -116,7 +118,7 @@ def _seed(root: Tensor, gradient: Any, create_graph: bool) -> Any:
         raise errors.seed_shape(gradient.shape, root.shape, "gradient")
     if gradient.dtype != root.dtype:
         if gradient.dtype.kind == "c" and root.dtype.kind != "c":
-            gradient = gradient.real
+            raise errors.complex_seed(gradient.dtype, root.dtype)
         gradient = gradient.astype(root.dtype)
     return Tensor(gradient, None) if create_graph and not isinstance(gradient, Tensor) else gradient
 
@@ -127,7 +129,9 @@ def _open(x: Any) -> Tensor:
         if x.dtype.kind not in "fc":
             raise errors.no_dtype_for_grad(x.dtype)
         if x.requires_grad and recording.get():
-            return apply(_ALIAS, (x,), {})  # type: ignore[no-any-return]
+            alias: Tensor = apply(_ALIAS, (x,), {})
+            alias._shared = None  # a write to the alias is the function's own affair
+            return alias
         data = x._data
     else:
         data = np.array(x)[()]
@@ -154,6 +158,7 @@ class _Run:
         self.aliases = [_open(x) for x in inputs]
         # Now, because the function may write to an alias in place, which gives it another node.
         self.nodes: list[Any] = [alias._node for alias in self.aliases]
+        self.tensors_in = any(isinstance(x, Tensor) for x in inputs)
         self.outer = recording.get()
         self.name = name
         self.function = function
@@ -167,18 +172,15 @@ class _Run:
             if not isinstance(output, Tensor):
                 raise errors.not_a_tensor_output(self.name, output)
         self.roots: list[Any] = [o._node if o.requires_grad else None for o in self.outputs]
-        self.tensors_in = any(isinstance(x, Tensor) for x in self.inputs)
         reached = [root for root in self.roots if root is not None]
-        self.record = self.outer and _depends_outside(reached, set(self.nodes))
+        self.outside = self.outer and _depends_outside(reached, set(self.nodes))
         for node in self.nodes:
             if isinstance(node, Leaf):
                 node.requires_grad = False  # for whoever walks here later, it is a constant
 
     def pull(self, cotangents: Sequence[Any]) -> list[Any]:
         """The cotangents of the inputs, as what the inputs are: arrays or Tensors."""
-        record = self.record or (
-            self.outer and any(isinstance(g, Tensor) and g.requires_grad for g in cotangents)
-        )
+        record = self.records(cotangents)
         seeds: dict[Any, Any] = {}
         for root, output, g in zip(self.roots, self.outputs, cotangents, strict=True):
             if root is not None:
@@ -187,11 +189,17 @@ class _Run:
         with enable_grad() if record else no_grad():
             found = reverse(seeds, set(self.nodes), wrap=Tensor if record else None)
         return [
-            self.give(found.get(node, np.zeros(node.shape, node.dtype)), record or is_tensor)
-            for node, is_tensor in zip(
-                self.nodes, [isinstance(x, Tensor) for x in self.inputs], strict=True
+            self.give(
+                found.get(node, np.zeros(node.shape, node.dtype)), record or isinstance(x, Tensor)
             )
+            for node, x in zip(self.nodes, self.inputs, strict=True)
         ]
+
+    def records(self, given: Sequence[Any]) -> bool:
+        """Whether a walk with these cotangents or tangents is itself to be differentiated."""
+        return recording.get() and (
+            self.outside or any(isinstance(x, Tensor) and x.requires_grad for x in given)
+        )
 
     def give(self, value: Any, as_tensor: bool) -> Any:
         """`value` as a Tensor, or as the array or scalar that it is."""
@@ -203,7 +211,7 @@ class _Run:
     def value(self) -> Any:
         """What the function returned, cut off from the aliases where nothing outside needs them."""
         given = [
-            output if self.record else self.give(output.detach(), self.tensors_in)
+            output if self.outside else self.give(output.detach(), self.tensors_in)
             for output in self.outputs
         ]
         return tuple(given) if self.many else given[0]
@@ -248,6 +256,9 @@ def value_and_grad(
 
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
+        missing = [n for n in numbers if not -len(args) <= n < len(args)]
+        if missing:
+            raise TypeError(f"no positional argument {missing[0]} to differentiate by was given")
         inputs = [args[n] for n in numbers]
         if len({n % len(args) for n in numbers}) < len(numbers):
             raise ValueError(f"argnums {argnums} names an argument twice")
@@ -349,9 +360,7 @@ def jvp(
         if shape != alias.shape:
             raise errors.seed_shape(shape, alias.shape, "tangent")
     run(*run.aliases)
-    record = run.record or (
-        run.outer and any(isinstance(t, Tensor) and t.requires_grad for t in tangents)
-    )
+    record = run.records(tangents)
     start = {
         node: _seed(alias, t, record)
         for node, alias, t in zip(run.nodes, run.aliases, tangents, strict=True)
@@ -365,6 +374,10 @@ def jvp(
     return run.value(), tuple(pushed) if run.many else pushed[0]
 
 
+def _is_loss(node: Node | Leaf) -> bool:
+    return node.shape == () and node.dtype.kind == "f"
+
+
 def _backward_method(
     self: Tensor, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False
 ) -> None:
@@ -373,7 +386,7 @@ def _backward_method(
     See `autotensor.backward`, which also takes several tensors.
     """
     node = self._node
-    if gradient is None and not create_graph and node is not None and node.shape == ():
+    if gradient is None and not create_graph and node is not None and _is_loss(node):
         # The usual loss, without the loops and checks that several roots with seeds need.
         if not node.requires_grad:
             raise errors.nothing_to_differentiate()

@@ -46,6 +46,13 @@ def written_view():
     return row
 
 
+def write_unrecorded():
+    h = leaf(1.0) * 2
+    h.name = "h"
+    with at.no_grad():
+        h *= 3
+
+
 def in_place(x, other):
     x += other
 
@@ -197,6 +204,30 @@ MISUSE = {
         TypeError,
         "np.sign is constant almost everywhere for real input, but not for complex input, "
         "where it has no rule here. Write it with np.abs and a division.",
+    ),
+    "real_only": (
+        lambda: np.maximum(leaf(1 + 2j), 0),
+        TypeError,
+        "np.maximum has a derivative for real input only; got complex128. "
+        "Apply it to np.real(x), np.imag(x) or np.abs(x).",
+    ),
+    "complex_root": (
+        lambda: (leaf(1 + 2j) * 2).backward(),
+        TypeError,
+        "backward() needs a real scalar to ascend; this tensor is complex128. Use np.real(y) or "
+        "np.abs(y)**2, or pass a gradient: y.backward(1.0).",
+    ),
+    "complex_seed": (
+        lambda: (leaf(1.0) * 2).backward(1j),
+        TypeError,
+        "the gradient passed is complex128, the tensor float64: its imaginary part would be "
+        "dropped. Pass its real part.",
+    ),
+    "write_to_result": (
+        write_unrecorded,
+        RuntimeError,
+        "the tensor 'h' of shape () is the result of an op; written to under no_grad(), its value "
+        "would no\nlonger fit its gradient. Write to h = h.detach(), or let the write be recorded.",
     ),
     "unknown_rule_name": (
         lambda: op_with(lambda g, y: g),

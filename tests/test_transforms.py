@@ -173,9 +173,10 @@ def test_each_argument_has_its_own_type():
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble, np.complex64])
 def test_dtypes_are_kept(dtype):
     x = X.astype(dtype)
-    assert at.grad(lambda x: np.sum(x * np.float64(2)))(x).dtype == dtype
-    value, gradient = at.value_and_grad(cubes)(x)
-    assert value.dtype == gradient.dtype == dtype
+    assert at.grad(lambda x: np.real(np.sum(x * np.float64(2))))(x).dtype == dtype
+    value, gradient = at.value_and_grad(lambda x: np.real(cubes(x)))(x)
+    assert value.dtype == x.real.dtype
+    assert gradient.dtype == dtype
 
 
 def test_results_are_writable_and_independent():
@@ -211,7 +212,7 @@ def test_argnums():
     for twice in ((0, 0), (1, -1)):
         with pytest.raises(ValueError, match="names an argument twice"):
             at.grad(f, twice)(2.0, 3.0)
-    with pytest.raises(IndexError):
+    with pytest.raises(TypeError, match="no positional argument"):
         at.grad(f, 2)(2.0, 3.0)
     assert at.grad(f).__name__ == "f"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -82,6 +83,10 @@ def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        return function(*map(shield, args), **{k: shield(v) for k, v in kwargs.items()})
+        out = function(*map(shield, args), **{k: shield(v) for k, v in kwargs.items()})
+        # A result that somebody else holds (two references are ours), or a view, is copied.
+        if isinstance(out, np.ndarray) and (out.base is not None or sys.getrefcount(out) > 2):
+            out = out.copy()
+        return out
 
     return guarded

@@ -1,6 +1,6 @@
 """The rule table: which functions are ops, and how each one is differentiated.
 
-An op is declared in one statement. Five declarators cover everything:
+An op is declared in one statement, by one of five declarators:
 
 =============  =========================================  =====================================
 declarator     you write, per differentiable argument     the engine derives
@@ -52,6 +52,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _STARRED = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 RESERVED = frozenset({"g", "t", "out", "shape", "shapes", "i"})
+# Signatures are read at import, and `literal_eval` takes its time.
 _LITERALS = {"None": None, "True": True, "False": False, "0": 0, "1": 1, "-1": -1, "'C'": "C"}
 
 TABLE: dict[Hashable, Op | Composite | Constant] = {}

@@ -76,6 +76,8 @@ def reverse(
         g = cotangents.pop(node, None)
         if deferred and node in deferred:
             g = _densify(deferred.pop(node), g)
+        if needed is not None and node not in needed:
+            continue
         if node.notes is not None:
             for hook in tuple(node.notes.get("hooks", {}).values()):
                 g = hook(g)

@@ -13,8 +13,8 @@ def _relu(x):
 
 
 def _sigmoid(x):
-    # tanh saturates without overflow, where 1 / (1 + exp(-x)) would warn.
-    return 0.5 * np.tanh(0.5 * x) + 0.5
+    # 1 / (1 + exp(-x)) without its overflow; exact also where the result is tiny.
+    return np.exp(-np.logaddexp(0, -x))
 
 
 def _softmax(x, axis=-1):

@@ -44,9 +44,7 @@ _einsum = linear(
     _summed,
     signature="subscripts, *operands, optimize=False",
     name="einsum",
-    operands=lambda g, i, operands, shape, subscripts: _einsum_vjp(
-        g, i, operands, shape, subscripts
-    ),
+    operands=_einsum_vjp,
     broadcasts=True,
     cases=[{"subscripts": "ij,jk->ik", "operands": [(2, 3), (3, 2)]}],
 )

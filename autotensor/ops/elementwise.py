@@ -15,10 +15,10 @@ elementwise(
     lambda y, out: -out / y,
     domain={"x": "real", "y": "nonzero"},
 )
-# `y - (y != 0)` and `x + (x == 0)` keep x**0 and 0**y from becoming 0 * inf.
+# `y - 1 * (y != 0)` and `x + (x == 0)` keep x**0 and 0**y from becoming 0 * inf.
 elementwise(
     np.power,
-    lambda x, y: y * x ** (y - (y != 0)),
+    lambda x, y: y * x ** (y - 1 * (y != 0)),
     lambda x, out: out * np.log(x + (x == 0)),
     domain={"x": "positive", "y": "real"},
 )
@@ -74,7 +74,7 @@ selection(
     np.clip,
     signature="a, a_min=None, a_max=None, out=None",
     aliases={"min": "a_min", "max": "a_max"},
-    a=lambda a, a_min, a_max: _inside(a, a_min, a_max),
+    a=_inside,
     a_min=lambda a, a_min, a_max: a < a_min if a_max is None else (a < a_min) & (a_min <= a_max),
     a_max=lambda a, a_min, a_max: a > a_max if a_min is None else (a > a_max) | (a_min > a_max),
     complex=False,

@@ -107,8 +107,8 @@ with_entries = linear(
     _with_entries,
     signature="a, index, value",
     name="with_entries",
-    a=lambda g, index: _cleared(g, index),
-    value=lambda g, index, shape: _written(g, index, shape),
+    a=_cleared,
+    value=_written,
     jointly=True,
     cases=[
         {"a": (3, 4), "index": 1, "value": (4,)},

@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from autotensor.engine.primitive import composite, linear
-from autotensor.engine.shapes import normalize_axes
 
 
 def _matmul_x(g, y, shape):
@@ -59,9 +59,12 @@ linear(
 )
 def tensordot(a, b, axes=2):
     """The sum of products over the paired `axes`, as one matrix product."""
+    a, b = (x if hasattr(x, "ndim") else np.asarray(x) for x in (a, b))
     if isinstance(axes, (int, np.integer)):
         axes = (range(a.ndim - axes, a.ndim), range(axes))
-    of_a, of_b = (normalize_axes(x, n) for x, n in zip(axes, (a.ndim, b.ndim), strict=True))
+    of_a, of_b = (normalize_axis_tuple(x, y.ndim) for x, y in zip(axes, (a, b), strict=True))
+    if [a.shape[i] for i in of_a] != [b.shape[i] for i in of_b]:
+        raise ValueError(f"tensordot: axes {axes} of shapes {a.shape} and {b.shape} do not match")
     free_a = tuple(i for i in range(a.ndim) if i not in of_a)
     free_b = tuple(i for i in range(b.ndim) if i not in of_b)
     size = math.prod(a.shape[i] for i in of_a)

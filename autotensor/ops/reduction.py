@@ -38,7 +38,7 @@ def _sum_vjp(g, shape, axis, keepdims, where):
 def _mean_vjp(g, shape, axis, keepdims, where):
     if where is True:
         count = max(math.prod(shape), 1) / max(g.size, 1)
-        g = g / count
+        g = g / count if g.dtype.itemsize > 2 else g * (1 / count)  # float16 ends at 65504
         return broadcast(g if axis is None else expand(g, shape, axis, keepdims), shape)
     count = np.broadcast_to(where, shape).sum(axis, keepdims=True)
     return broadcast(expand(g, shape, axis, keepdims) / count, shape) * where
@@ -48,7 +48,7 @@ linear(
     np.sum,
     signature=f"{_AXES}, initial=0, where=True",
     constants=["where"],
-    a=lambda g, shape, axis, keepdims, where: _sum_vjp(g, shape, axis, keepdims, where),
+    a=_sum_vjp,
     jvps={  # without `initial`, which is a constant of the sum
         "a": lambda t, axis, keepdims, where: np.sum(t, axis, keepdims=keepdims, where=where)
     },
@@ -69,7 +69,7 @@ linear(
     compute=_mean,
     signature=f"{_AXES}, where=True",
     constants=["where"],
-    a=lambda g, shape, axis, keepdims, where: _mean_vjp(g, shape, axis, keepdims, where),
+    a=_mean_vjp,
     cases=[*_CASES, *_MASKS, {"a": (2, 0), "axis": 0}],
 )
 
@@ -87,7 +87,7 @@ for _extreme in (np.max, np.min):
         _extreme,
         signature="a, axis=None, out=None, keepdims=False, initial=None, where=True",
         constants=["where"],
-        a=lambda a, out, axis, keepdims, where: _take_extreme(a, out, axis, keepdims, where),
+        a=_take_extreme,
         reduces=True,
         domain="distinct",
         complex=False,
@@ -128,7 +128,7 @@ rule(
     np.prod,
     signature=f"{_AXES}, initial=1, where=True",
     constants=["where"],
-    a=lambda g, a, axis, keepdims, initial, where: _prod_vjp(g, a, axis, keepdims, initial, where),
+    a=_prod_vjp,
     cases=[*_CASES, *_MASKS, {"a": (5,)}, {"a": (0,)}, {"a": (2, 3, 4), "axis": 0}],
 )
 

@@ -43,7 +43,7 @@ def _transpose_back(g, axes):
 linear(
     np.transpose,
     signature="a, axes=None",
-    a=lambda g, axes: _transpose_back(g, axes),
+    a=_transpose_back,
     cases=[
         {"a": (2, 3)},
         {"a": (2, 3, 4), "axes": (2, 0, 1)},
@@ -86,7 +86,7 @@ linear(
 linear(
     np.broadcast_to,
     signature="array, shape, subok=False",
-    array=lambda g, shape: unbroadcast(g, shape),
+    array=unbroadcast,
     cases=[
         {"array": (3,), "shape": (2, 3)},
         {"array": (2, 1), "shape": (4, 2, 3)},
@@ -123,7 +123,7 @@ def _part(g, i, shapes, axis):
 linear(
     np.concatenate,
     signature="[arrays], axis=0, out=None",
-    arrays=lambda g, i, shapes, axis: _part(g, i, shapes, axis),
+    arrays=_part,
     jointly=True,
     cases=[
         {"arrays": [(2, 3), (1, 3)]},
