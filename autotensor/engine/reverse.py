@@ -76,7 +76,7 @@ def reverse(
         g = cotangents.pop(node, None)
         if deferred and node in deferred:
             g = _densify(deferred.pop(node), g)
-        if needed is not None and node not in needed:
+        if g is None or (needed is not None and node not in needed):
             continue
         if node.notes is not None:
             for hook in tuple(node.notes.get("hooks", {}).values()):
@@ -108,14 +108,15 @@ def reverse(
                         deferred[parent].add(c)
                     else:
                         deferred[parent] = c
-                        if parent not in cotangents:
+                        if parent not in cotangents or parent.plan is None:
                             heappush(pending, (-parent.number, parent))
                     continue
                 c = fit(c, plan.op, name, parent, wrap)
             held = cotangents.get(parent)
             if held is None:
                 cotangents[parent] = c
-                if not deferred or parent not in deferred:
+                # A leaf without hooks has nothing to wait for: its sum stays where it is.
+                if (parent.plan is not None or parent.notes) and parent not in deferred:
                     heappush(pending, (-parent.number, parent))
             elif parent in owned:
                 held += c
@@ -126,7 +127,7 @@ def reverse(
                     owned.add(parent)
         if free and (kept or node.options):
             node.free()
-    return results
+    return results | cotangents
 
 
 def _leading_to(stops: Collection[Any], order: list[Any]) -> set[Any]:
