@@ -20,7 +20,7 @@ settings.register_profile("dev", max_examples=30, **_common)
 settings.register_profile("ci", max_examples=50, derandomize=True, **_common)
 settings.register_profile(
     "intense",
-    max_examples=1000,
+    max_examples=300,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     **_common,
 )
