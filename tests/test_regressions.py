@@ -58,6 +58,12 @@ def test_tensordot_refuses_what_numpy_refuses():
             np.tensordot(a, b, axes)
 
 
+def test_tensordot_takes_lists():
+    x = leaf([1.0, 2.0])
+    np.tensordot([[3.0, 4.0]], x, 1).sum().backward()
+    assert x.grad.tolist() == [3.0, 4.0]
+
+
 def test_entries_left_out_by_where_have_gradient_zero():
     x = leaf([0.0, 2.0])
     np.log(x, where=np.array([False, True])).sum().backward()

@@ -19,10 +19,7 @@ def _einsum_vjp(g, i, operands, shape, subscripts):
     factors = [(output, g)]
     factors += [(labels[k], x.conj()) for k, x in enumerate(operands) if k != i]
     spare = iter(sorted(set(_LETTERS) - set(subscripts)))
-    lengths: dict[str, int] = {}
-    for text, x in factors:
-        for label, n in zip(text, x.shape, strict=True):
-            lengths[label] = max(n, lengths.get(label, -1))
+    lengths = {k: n for text, x in factors for k, n in zip(text, x.shape, strict=True)}
     target = ""
     for label, n in zip(wanted, shape, strict=True):
         if label in target:
@@ -62,6 +59,9 @@ _einsum = linear(
         {"subscripts": "i,j->", "operands": [(2,), (3,)]},
         {"subscripts": "...i,...i->...", "operands": [(4, 2, 3), (2, 3)]},
         {"subscripts": "ij,ij->ij", "operands": [(2, 1), (2, 3)]},
+        {"subscripts": "ij,ij,ij->i", "operands": [(2, 3), (2, 3), (2, 1)]},
+        {"subscripts": "ij,j->i", "operands": [(2, 3), (1,)]},
+        {"subscripts": "ij->i", "operands": [(2, 1)]},
         {"subscripts": "A...->...", "operands": [(2, 3)], "optimize": True},
         {"subscripts": "...i,i->...", "operands": [(2,), (2,)]},
         {"subscripts": "ba", "operands": [(2, 3)]},

@@ -52,7 +52,12 @@ linear(
     jvps={  # without `initial`, which is a constant of the sum
         "a": lambda t, axis, keepdims, where: np.sum(t, axis, keepdims=keepdims, where=where)
     },
-    cases=[*_CASES, *_MASKS, {"a": (0, 2), "axis": 0}],
+    cases=[
+        *_CASES,
+        *_MASKS,
+        {"a": (0, 2), "axis": 0},
+        {"a": (2, 3), "axis": 1, "keepdims": True, "initial": 2.0},
+    ],
 )
 
 
@@ -129,7 +134,14 @@ rule(
     signature=f"{_AXES}, initial=1, where=True",
     constants=["where"],
     a=_prod_vjp,
-    cases=[*_CASES, *_MASKS, {"a": (5,)}, {"a": (0,)}, {"a": (2, 3, 4), "axis": 0}],
+    cases=[
+        *_CASES,
+        *_MASKS,
+        {"a": (5,)},
+        {"a": (0,)},
+        {"a": (2, 3, 4), "axis": 0},
+        {"a": (3,), "initial": 2.0},
+    ],
 )
 
 

@@ -6,7 +6,7 @@ from autotensor.engine.primitive import linear
 from autotensor.engine.shapes import normalize_axes, unbroadcast
 
 
-def _explicit(order):
+def _stated(order):
     """`order`, unless it means the layout in memory: the layouts of x and of g may differ."""
     if order not in ("C", "F"):
         raise ValueError(f"order={order!r} depends on the layout in memory: use 'C' or 'F'")
@@ -16,8 +16,8 @@ def _explicit(order):
 linear(
     np.reshape,
     signature="a, shape, order='C'",
-    a=lambda g, shape, order: g.reshape(shape, order=_explicit(order)),
-    jvps={"a": lambda t, arg_shape, order: t.reshape(arg_shape, order=_explicit(order))},
+    a=lambda g, shape, order: g.reshape(shape, order=_stated(order)),
+    jvps={"a": lambda t, arg_shape, order: t.reshape(arg_shape, order=_stated(order))},
     cases=[
         {"a": (2, 3), "shape": (3, -1)},
         {"a": (2, 3), "shape": 6, "order": "F"},
@@ -28,8 +28,8 @@ linear(
 linear(
     np.ravel,
     signature="a, order='C'",
-    a=lambda g, shape, order: g.reshape(shape, order=_explicit(order)),
-    jvps={"a": lambda t, order: t.ravel(order=_explicit(order))},
+    a=lambda g, shape, order: g.reshape(shape, order=_stated(order)),
+    jvps={"a": lambda t, order: t.ravel(order=_stated(order))},
     cases=[{"a": (2, 3)}, {"a": (2, 3), "order": "F"}, {"a": ()}],
 )
 
