@@ -107,6 +107,10 @@ def _check_write(tensor: Tensor) -> None:
         raise errors.leaf_in_place(tensor.name)
     if isinstance(node, Node) and not recording.get():
         raise errors.write_to_result(tensor.name, tensor.shape)
+    _check_alone(tensor)
+
+
+def _check_alone(tensor: Tensor) -> None:
     # Two references are the slot's and the call's own; any more are other live tensors.
     if tensor._shared is not None and sys.getrefcount(tensor._shared) > 2:
         raise errors.shared_memory(tensor.name, tensor.shape)
@@ -131,8 +135,7 @@ def _take_over(tensor: Tensor, result: Any) -> Tensor:
 
 def _set_value(tensor: Tensor, data: Any) -> None:
     """Rebind the memory of a leaf, as an optimizer does; its node and gradient stay."""
-    if tensor._shared is not None and sys.getrefcount(tensor._shared) > 2:
-        raise errors.shared_memory(tensor.name, tensor.shape)
+    _check_alone(tensor)
     tensor._data = data
     tensor._shared = None
 

@@ -42,11 +42,6 @@ def entries():
     return sorted(((entry.name, entry) for entry in found), key=lambda pair: pair[0])
 
 
-def shapes_of(entry):
-    """How many shapes to draw for an op whose declaration gives no cases: it is elementwise."""
-    return len(entry.inputs)
-
-
 def values(rng, shape, domain, place, dtype):
     """Entries of the domain, on a grid with an offset of its own for each `place`."""
     size = int(np.prod(shape))

@@ -33,7 +33,7 @@ class Deferred:
     shape: tuple[int, ...]
 
     def add(self, other: Any) -> None:
-        """Add another cotangent, deferred or dense, into this one."""
+        """Add another deferred cotangent of the same kind into this one."""
         raise NotImplementedError
 
     def dense(self) -> Any:
@@ -140,9 +140,8 @@ def _leading_to(stops: Collection[Any], order: list[Any]) -> set[Any]:
 
 
 def _densify(deferred: Deferred, g: Any) -> Any:
-    if g is not None:
-        deferred.add(g)
-    return deferred.dense()
+    total = deferred.dense()
+    return total if g is None else total + g
 
 
 def wrapped(node: Node, wrap: Wrap) -> tuple[Any, ...]:

@@ -15,24 +15,19 @@ class Scatter(Deferred):
     It stands for a full array of zeros per reading, so that n readings cost O(n).
     """
 
-    __slots__ = ("indices", "rest", "shape", "values")
+    __slots__ = ("indices", "shape", "values")
 
     def __init__(self, index, value, shape):
         self.indices = [index]
         self.values = [value]
         self.shape = shape
-        self.rest = None
 
     def add(self, other):
-        if isinstance(other, Scatter):
-            self.indices += other.indices
-            self.values += other.values
-        else:
-            self.rest = other if self.rest is None else self.rest + other
+        self.indices += other.indices
+        self.values += other.values
 
     def dense(self):
-        total = scatter(self.values, tuple(self.indices), self.shape)
-        return total if self.rest is None else total + self.rest
+        return scatter(self.values, tuple(self.indices), self.shape)
 
 
 def _scatter(values, indices, shape):

@@ -17,7 +17,6 @@ PARTS = {part.name: part for part in mutants.parts() if part.mutants()}
 SHAPES = [[(), ()], [(2, 1), (3,)]]  # for ops whose declaration needs no cases
 
 _OPTIMIZE = "`optimize` changes the order in which it is computed only"
-_DENSE = "the engine adds one dense cotangent at most"
 _SPARE = "which of the spare labels is used does not matter"
 
 _ONES = "a vector of ones too many changes nothing"
@@ -57,9 +56,6 @@ EQUIVALENT = {
     "var: a - mean -> mean - a": "it is squared",
     "swapaxes-a: g.swapaxes(axis1, axis2) -> g.swapaxes(axis2, axis1)": "the same exchange",
     "dot: np.ndim(b) <= 2 -> np.ndim(b) < 2": "tensordot is right there too: saves its reshaping",
-    "Scatter.add: self.rest + other -> self.rest": _DENSE,
-    "Scatter.add: self.rest + other -> other": _DENSE,
-    "Scatter.add: self.rest + other -> self.rest - other": _DENSE,
     "Scatter.dense: tuple(self.indices) -> self.indices": "a list would do: nobody changes it",
     "_is_basic: p is None or p is ... or isinstance(p, (int, np.integer, slice))"
     " -> p is None and p is ... and isinstance(p, (int, np.integer, slice))": (
