@@ -228,7 +228,7 @@ class Tensor:
 
     def _leave(self, way: str, instead: str) -> Any:
         """The array, for a way out of the graph that a gradient does not survive."""
-        if self.requires_grad and recording.get():
+        if self.requires_grad and recording():
             raise errors.lost_gradient(way, self.shape, self.name, instead)
         return self._data
 

@@ -120,7 +120,7 @@ def _creator(function: Callable[..., Any]) -> Callable[..., Tensor]:
     def create(
         *args: Any, requires_grad: bool = False, name: str | None = None, **kw: Any
     ) -> Tensor:
-        if fills and recording.get() and holds_tracked([*args, *kw.values()]):
+        if fills and recording() and holds_tracked([*args, *kw.values()]):
             raise errors.no_rule(f"at.{label}", None, ["np.stack", "np.broadcast_to"])
         made = function(*map(unwrap, args), **{k: unwrap(v) for k, v in kw.items()})
         return tensor(made, requires_grad=requires_grad, copy=False, name=name)

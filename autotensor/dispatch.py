@@ -67,7 +67,7 @@ def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if type(out) not in SCALARS:
             return _no_array(op, out, holds_tracked(args) or holds_tracked(kwargs.values()))
         out = np.asarray(out)[()]
-    result = _recorded(op, args, kwargs, raw, raw_kwargs, out) if recording.get() else None
+    result = _recorded(op, args, kwargs, raw, raw_kwargs, out) if recording() else None
     if result is None:
         result = Tensor(out, None)
     if type(out) is np.ndarray and (out.base is not None or any(out is r for r in raw)):
@@ -89,7 +89,7 @@ def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
             return _no_array(op, out, tensor.requires_grad)
         out = np.asarray(out)[()]
     node = tensor._node
-    if node is not None and node.requires_grad and recording.get():
+    if node is not None and node.requires_grad and recording():
         result = record(op, 1, (node,), (x,), out, NO_OPTIONS)
     else:
         result = Tensor(out, None)
@@ -101,7 +101,7 @@ def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
 def _no_array(op: Op, out: Any, tracked: bool) -> Any:
     """What an op that returned no array gives, like the indices that `where` finds."""
     parts = out if isinstance(out, (tuple, list)) else (out,)
-    if tracked and recording.get() and any(np.asarray(p).dtype.kind not in "iub" for p in parts):
+    if tracked and recording() and any(np.asarray(p).dtype.kind not in "iub" for p in parts):
         raise errors.not_one_array(op.name, type(out).__name__)
     return wrap(out)
 
@@ -212,7 +212,7 @@ def call(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any
     raw = [_read_only(a) for a in args]
     raw_kwargs = {k: _read_only(v) for k, v in kwargs.items()}
     tracked = holds_tracked(args) or holds_tracked(kwargs.values())
-    if tracked and recording.get():
+    if tracked and recording():
         if entry is None:
             raise errors.no_rule(_public(function, name), None, _nearest(name))
         if not entry.complex and any(getattr(a, "dtype", np.dtype(bool)).kind == "c" for a in raw):

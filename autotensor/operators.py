@@ -61,7 +61,7 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
 def _at(ufunc: np.ufunc, name: str, target: Tensor, *rest: Any) -> None:
     """``ufunc.at`` on a constant: on a copy, because it writes even to read-only arrays."""
     _check_write(target)
-    if target.requires_grad and recording.get():
+    if target.requires_grad and recording():
         raise errors.no_rule(f"np.{name}", None, [f"np.{ufunc.__name__}"])
     data = np.array(target._data)
     call(ufunc.at, name, (data, *rest), NO_OPTIONS)
@@ -103,9 +103,9 @@ def _into(out: Any, result: Any, where: Any) -> Any:
 
 def _check_write(tensor: Tensor) -> None:
     node = tensor._node
-    if node is not None and node.plan is None and node.requires_grad and recording.get():
+    if node is not None and node.plan is None and node.requires_grad and recording():
         raise errors.leaf_in_place(tensor.name)
-    if isinstance(node, Node) and not recording.get():
+    if isinstance(node, Node) and not recording():
         raise errors.write_to_result(tensor.name, tensor.shape)
     _check_alone(tensor)
 
@@ -128,7 +128,7 @@ def _take_over(tensor: Tensor, result: Any) -> Tensor:
     tensor._shared = None
     if isinstance(result._node, Node):
         tensor._node = result._node
-    elif isinstance(tensor._node, Node) and recording.get():
+    elif isinstance(tensor._node, Node) and recording():
         tensor._node = None  # a constant was written over it
     return tensor
 
@@ -168,7 +168,7 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
         else:
             return NotImplemented
         out = compute(x, y)
-        if not mask or not recording.get():
+        if not mask or not recording():
             return Tensor(out, None)
         if a is None:
             a = self._leaf()
@@ -186,7 +186,7 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
         out = compute(other, x)
         if type(out) is complex:  # Python's own product with np.float64, which is a float to it
             out = np.complex128(out)
-        if node is None or not node.requires_grad or not recording.get():
+        if node is None or not node.requires_grad or not recording():
             return Tensor(out, None)
         return record(op, 2, (other, node), (other, x), out, NO_OPTIONS)
 

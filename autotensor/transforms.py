@@ -128,7 +128,7 @@ def _open(x: Any) -> Tensor:
     if isinstance(x, Tensor):
         if x.dtype.kind not in "fc":
             raise errors.no_dtype_for_grad(x.dtype)
-        if x.requires_grad and recording.get():
+        if x.requires_grad and recording():
             alias: Tensor = apply(_ALIAS, (x,), {})
             alias._shared = None  # a write to the alias is the function's own affair
             return alias
@@ -159,7 +159,7 @@ class _Run:
         # Now, because the function may write to an alias in place, which gives it another node.
         self.nodes: list[Any] = [alias._node for alias in self.aliases]
         self.tensors_in = any(isinstance(x, Tensor) for x in inputs)
-        self.outer = recording.get()
+        self.outer = recording()
         self.name = name
         self.function = function
 
@@ -197,7 +197,7 @@ class _Run:
 
     def records(self, given: Sequence[Any]) -> bool:
         """Whether a walk with these cotangents or tangents is itself to be differentiated."""
-        return recording.get() and (
+        return recording() and (
             self.outside or any(isinstance(x, Tensor) and x.requires_grad for x in given)
         )
 

@@ -9,26 +9,34 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["enable_grad", "no_grad", "recording"]
+__all__ = ["RECORD", "WATCH", "Mode", "enable_grad", "mode", "no_grad", "recording"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-recording: ContextVar[bool] = ContextVar("recording", default=True)
+# The bits of the mode. Ops read it once: RECORD alone, and 0, are the two fast ways.
+RECORD, WATCH = 1, 2
+mode: ContextVar[int] = ContextVar("mode", default=RECORD)
 
 # What the open blocks will restore; here and not in the blocks, which threads may share.
-_before: ContextVar[tuple[bool, ...]] = ContextVar("before", default=())
+_before: ContextVar[tuple[int, ...]] = ContextVar("before", default=())
 
 
-class _Recording:
-    """Sets ``recording`` for a ``with`` block or for the calls of a decorated function."""
+def recording() -> bool:
+    """Whether ops on tracked tensors are recorded."""
+    return bool(mode.get() & RECORD)
+
+
+class Mode:
+    """Sets bits of the mode for a ``with`` block or for the calls of a decorated function."""
 
     __slots__ = ()
-    _value: bool
+    _sets = 0
+    _clears = 0
 
     def __enter__(self) -> None:
-        _before.set((*_before.get(), recording.get()))
-        recording.set(self._value)
+        _before.set((*_before.get(), mode.get()))
+        mode.set(mode.get() & ~self._clears | self._sets)
 
     def __exit__(
         self,
@@ -38,7 +46,7 @@ class _Recording:
     ) -> None:
         *rest, value = _before.get()
         _before.set(tuple(rest))
-        recording.set(value)
+        mode.set(value)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -63,7 +71,7 @@ class _Recording:
         return wrapped
 
 
-class no_grad(_Recording):  # noqa: N801 - the field's name for it, used like a function
+class no_grad(Mode):  # noqa: N801 - the field's name for it, used like a function
     """Record nothing inside the block: results do not require grad.
 
     Also a decorator.
@@ -79,10 +87,10 @@ class no_grad(_Recording):  # noqa: N801 - the field's name for it, used like a 
     """
 
     __slots__ = ()
-    _value = False
+    _clears = RECORD
 
 
-class enable_grad(_Recording):  # noqa: N801 - the field's name for it, used like a function
+class enable_grad(Mode):  # noqa: N801 - the field's name for it, used like a function
     """Record again inside a ``no_grad`` block. Also a decorator.
 
     Examples
@@ -95,4 +103,4 @@ class enable_grad(_Recording):  # noqa: N801 - the field's name for it, used lik
     """
 
     __slots__ = ()
-    _value = True
+    _sets = RECORD
