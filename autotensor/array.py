@@ -40,16 +40,23 @@ class Tensor:
     tensor([2., 4., 6.])
     """
 
-    __slots__ = ("__weakref__", "_data", "_node", "_shared")
+    __slots__ = ("__weakref__", "_data", "_node", "_place")
 
     _data: Any
     _node: Node | Leaf | None
-    _shared: object | None
+    _place: Any  # None, or the memory that views share; see autotensor.storage
 
     def __init__(self, data: Any, node: Node | Leaf | None) -> None:
         self._data = data
         self._node = node
-        self._shared = None
+        self._place = None
+
+    def __getattr__(self, name: str) -> Any:
+        # A write to memory that tensors share takes away what they knew of it; see Storage.
+        if name == "_data" or name == "_node":
+            self._place.restore(self)
+            return object.__getattribute__(self, name)
+        raise AttributeError(f"'Tensor' object has no attribute {name!r}")
 
     # -- the array -------------------------------------------------------------------------------
 
@@ -222,6 +229,8 @@ class Tensor:
         """The leaf of a tensor that no recorded op made, itself made when it is first needed."""
         if self._node is None:
             self._node = Leaf(self._data.shape, self._data.dtype)
+            if self._place is not None:
+                self._place.adopt(self)
         return self._node  # type: ignore[return-value]
 
     # -- leaving the graph -----------------------------------------------------------------------
@@ -303,7 +312,6 @@ class Tensor:
         real: Tensor
         imag: Tensor
 
-        def __getattr__(self, name: str) -> Callable[..., Any]: ...
         def __getitem__(self, index: Any) -> Tensor: ...
         def __setitem__(self, index: Any, value: Any) -> None: ...
         def __add__(self, other: Any) -> Tensor: ...

@@ -80,6 +80,11 @@ def tensor(
         value.flags.writeable = False
     if value.dtype.kind not in "fciub":
         raise errors.not_numeric(value.dtype, value.shape)
+    return _leaf_of(value, requires_grad, name)
+
+
+def _leaf_of(value: Any, requires_grad: bool, name: str | None) -> Tensor:
+    """`value`, an array that nobody else writes to, as a leaf."""
     if requires_grad and value.dtype.kind not in "fc":
         raise errors.no_dtype_for_grad(value.dtype)
     made = value[()] if value.ndim == 0 else value
@@ -123,7 +128,7 @@ def _creator(function: Callable[..., Any]) -> Callable[..., Tensor]:
         if fills and recording() and holds_tracked([*args, *kw.values()]):
             raise errors.no_rule(f"at.{label}", None, ["np.stack", "np.broadcast_to"])
         made = function(*map(unwrap, args), **{k: unwrap(v) for k, v in kw.items()})
-        return tensor(made, requires_grad=requires_grad, copy=False, name=name)
+        return _leaf_of(made, requires_grad, name)
 
     label = function.__name__
     fills = label in ("full", "full_like", "arange", "linspace")

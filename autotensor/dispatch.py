@@ -11,9 +11,11 @@ import numpy as np
 from autotensor import errors
 from autotensor.array import Tensor, attach
 from autotensor.engine.graph import Leaf, Node
-from autotensor.engine.modes import recording
+from autotensor.engine.memory import Window
+from autotensor.engine.modes import RECORD, mode, recording
 from autotensor.engine.plan import INPUTS, RESULT
 from autotensor.engine.primitive import TABLE, Composite, Op
+from autotensor.storage import note_view
 
 __all__ = [
     "NO_OPTIONS",
@@ -22,6 +24,8 @@ __all__ = [
     "apply_to_one",
     "call",
     "holds_tracked",
+    "node_of",
+    "owned",
     "record",
     "unwrap",
     "wrap",
@@ -35,12 +39,19 @@ def record(
     op: Op, mask: int, parents: tuple[Any, ...], values: tuple[Any, ...], out: Any, options: Any
 ) -> Tensor:
     """`out` as a Tensor with a node; the inputs in `mask` are tracked."""
+    return Tensor(out, node_of(op, mask, parents, values, out, options))
+
+
+def node_of(
+    op: Op, mask: int, parents: tuple[Any, ...], values: tuple[Any, ...], out: Any, options: Any
+) -> Node | None:
+    """The node of `out`, or None where its dtype carries no gradient."""
     dtype = out.dtype
     kind = dtype.kind
     plan = op.plans.get(mask) if kind == "f" else None
     if plan is None:
         if kind not in "fc":
-            return Tensor(out, None)
+            return None
         if kind == "c" and not op.complex:
             raise errors.real_only(_public(op.function, op.name), dtype)
         plan = op.plan(mask, len(parents), kind == "c")
@@ -51,7 +62,7 @@ def record(
         kept = (out,)
     else:
         kept = keeps(values, out) if keeps is not None else ()
-    return Tensor(out, Node(plan, parents, kept, options, out.shape, dtype))
+    return Node(plan, parents, kept, options, out.shape, dtype)
 
 
 def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -61,17 +72,21 @@ def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     raw = [a._data if type(a) is Tensor else _unwrap_nested(a) for a in args]
     raw_kwargs = {k: unwrap(v) for k, v in kwargs.items()} if kwargs else kwargs
     out = op.function(*raw, **raw_kwargs)
-    if type(out) is np.ndarray and out.ndim == 0:
-        out = out[()]
-    if not isinstance(out, (np.ndarray, np.generic)):
+    view = None
+    if type(out) is np.ndarray:
+        if out.base is not None or any(out is r for r in raw):
+            view = out
+        if out.ndim == 0:
+            out = out[()]
+    elif not isinstance(out, np.generic):
         if type(out) not in SCALARS:
             return _no_array(op, out, holds_tracked(args) or holds_tracked(kwargs.values()))
         out = np.asarray(out)[()]
-    result = _recorded(op, args, kwargs, raw, raw_kwargs, out) if recording() else None
+    result = _recorded(op, args, kwargs, raw, raw_kwargs, out) if mode.get() & RECORD else None
     if result is None:
         result = Tensor(out, None)
-    if type(out) is np.ndarray and (out.base is not None or any(out is r for r in raw)):
-        _note_view(out, result, args)
+    if view is not None:
+        _share(result, view, args)
     return result
 
 
@@ -79,9 +94,10 @@ def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
     """`apply` for a call with one Tensor and nothing else; `compute` does what the op does."""
     x = tensor._data
     out = compute(x)
-    base = None
+    view = None
     if type(out) is np.ndarray:
-        base = out if out is x else out.base
+        if out.base is not None or out is x:
+            view = out
         if out.ndim == 0:
             out = out[()]
     elif not isinstance(out, np.generic):
@@ -89,12 +105,12 @@ def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
             return _no_array(op, out, tensor.requires_grad)
         out = np.asarray(out)[()]
     node = tensor._node
-    if node is not None and node.requires_grad and recording():
+    if node is not None and node.requires_grad and mode.get() & RECORD:
         result = record(op, 1, (node,), (x,), out, NO_OPTIONS)
     else:
         result = Tensor(out, None)
-    if base is not None:
-        _note_view(out, result, (tensor,))
+    if view is not None:
+        _share(result, view, (tensor,))
     return result
 
 
@@ -147,8 +163,8 @@ def _recorded(
         if name not in op.constants and holds_tracked((original,)):
             raise errors.no_rule(_public(op.function, op.name), name, ())
         if type(original) is not Tensor:
-            owned = _owned(options[name])
-            options[name] = np.asarray(owned) if name in op.constants else owned
+            own = owned(options[name])
+            options[name] = np.asarray(own) if name in op.constants else own
     if not mask:
         return None
     if foreign:
@@ -158,25 +174,30 @@ def _recorded(
     return record(op, mask, tuple(parents), tuple(inputs), out, options or NO_OPTIONS)
 
 
-def _owned(value: Any) -> Any:
+def owned(value: Any) -> Any:
     """`value` with its arrays copied, so that nothing outside can change them."""
     if isinstance(value, np.ndarray):
         return value.copy()
     if type(value) in (tuple, list):
-        return type(value)(_owned(v) for v in value)
+        return type(value)(owned(v) for v in value)
     if type(value) is dict:
-        return {key: _owned(v) for key, v in value.items()}
+        return {key: owned(v) for key, v in value.items()}
     return value
 
 
-def _note_view(out: np.ndarray[Any, Any], result: Tensor, args: Sequence[Any]) -> None:
-    """Give `result` and the argument whose memory it views one token: its references count them."""
+def _share(result: Tensor, out: np.ndarray[Any, Any], args: Sequence[Any]) -> None:
+    """Note the argument that `out`, the array of `result`, is a view of, if there is one."""
     for a in args:
-        if type(a) is Tensor and (out.base is a._data or np.may_share_memory(out, a._data)):
-            if a._shared is None:
-                a._shared = object()
-            result._shared = a._shared
-            return
+        if type(a) is Tensor and _sees(out, a._data):
+            return note_view(result, out, a)
+    return None
+
+
+def _sees(out: np.ndarray[Any, Any], x: Any) -> bool:
+    if type(x) is np.ndarray:
+        return out is x or out.base is x or np.may_share_memory(out, x)
+    # A scalar; NumPy views an array that it makes of it.
+    return type(out.base) is np.ndarray and not out.base.ndim and out.base.dtype == x.dtype
 
 
 def unwrap(value: Any) -> Any:
@@ -222,7 +243,9 @@ def call(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any
     wrapped = wrap(_apart(result, arrays) if arrays else result)
     for made in wrapped if isinstance(wrapped, (tuple, list)) else (wrapped,):
         if type(made) is Tensor and isinstance(made._data, np.ndarray):
-            _note_view(made._data, made, _flat((*args, *kwargs.values())))
+            if not made._data.flags.writeable:  # because its argument was not, most likely
+                made._data = _writeable(made._data)
+            _share(made, made._data, _flat((*args, *kwargs.values())))
     return wrapped
 
 
@@ -240,6 +263,13 @@ def _read_only(value: Any) -> Any:
         return unwrap(value)
     view = value._data.view()
     view.flags.writeable = False
+    return view
+
+
+def _writeable(view: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """`view`, writeable again unless entries of it may be the same."""
+    if not Window(view, view).may_overlap() and type(view.base) is np.ndarray:
+        view.flags.writeable = view.base.flags.writeable
     return view
 
 

@@ -166,14 +166,6 @@ def leaf_in_place(name: str | None) -> InPlaceError:
     )
 
 
-def shared_memory(name: str | None, shape: tuple[int, ...]) -> InPlaceError:
-    return InPlaceError(
-        f"the tensor{called(name)} of shape {shape} shares its memory with another live tensor "
-        "(one is a view of the other),\nand writes do not travel between views. Make the view a "
-        "copy, v = x.T.copy(), or write to x = x.copy() instead."
-    )
-
-
 def write_shape(got: tuple[int, ...], wanted: tuple[int, ...]) -> ShapeError:
     return ShapeError(
         f"a result of shape {got} does not fit in place into a tensor of shape {wanted}. "
@@ -256,14 +248,6 @@ def complex_seed(got: object, wanted: object) -> DtypeError:
     return DtypeError(
         f"the gradient passed is {got}, the tensor {wanted}: its imaginary part would be dropped. "
         "Pass its real part."
-    )
-
-
-def write_to_result(name: str | None, shape: tuple[int, ...]) -> InPlaceError:
-    return InPlaceError(
-        f"the tensor{called(name)} of shape {shape} is the result of an op; written to under "
-        "no_grad(), its value would no\nlonger fit its gradient. Write to h = h.detach(), or let "
-        "the write be recorded."
     )
 
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import operator
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from autotensor import errors
 from autotensor.array import Tensor, attach
 from autotensor.dispatch import (
     NO_OPTIONS,
@@ -26,10 +24,11 @@ from autotensor.dispatch import (
     unwrap,
     wrap,
 )
-from autotensor.engine.graph import Node
-from autotensor.engine.modes import recording
+from autotensor.engine.modes import RECORD, mode
 from autotensor.engine.primitive import TABLE, Op, op_of
-from autotensor.ops.indexing import with_entries
+from autotensor.ops.indexing import is_basic
+from autotensor.storage import View, read
+from autotensor.writing import WRITERS, add_at, compute_into, into, replace, tracks, write
 
 __all__: list[str] = []
 
@@ -44,7 +43,7 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
     function = ufunc if method == "__call__" else getattr(ufunc, method)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     if method == "at" and isinstance(inputs[0], Tensor):
-        return _at(ufunc, name, *inputs)
+        return add_at(ufunc, name, *inputs)
     out = kwargs.pop("out", None)
     where = kwargs.pop("where", True) if method == "__call__" else True
     if where is not True and holds_tracked(inputs):
@@ -54,23 +53,16 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
         result = call(function, name, inputs, kwargs)
     if isinstance(result, tuple):
         pairs = zip(out or [None] * len(result), result, strict=True)
-        return tuple(_into(o, r, where) for o, r in pairs)
-    return _into(out and out[0], result, where)
-
-
-def _at(ufunc: np.ufunc, name: str, target: Tensor, *rest: Any) -> None:
-    """``ufunc.at`` on a constant: on a copy, because it writes even to read-only arrays."""
-    _check_write(target)
-    if target.requires_grad and recording():
-        raise errors.no_rule(f"np.{name}", None, [f"np.{ufunc.__name__}"])
-    data = np.array(target._data)
-    call(ufunc.at, name, (data, *rest), NO_OPTIONS)
-    _take_over(target, Tensor(data[()], None))
+        return tuple(into(o, r, where) for o, r in pairs)
+    return into(out and out[0], result, where)
 
 
 def _array_function(
     self: Tensor, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
+    writer = WRITERS.get(function)
+    if writer is not None:
+        return writer(*args, **kwargs)
     out = kwargs.get("out")
     rest = {k: v for k, v in kwargs.items() if k != "out"} if "out" in kwargs else kwargs
     entry = TABLE.get(function)
@@ -81,68 +73,7 @@ def _array_function(
         args = args[:place]
     if out is None:
         return call(function, function.__name__, args, rest)
-    return _into(out, call(function, function.__name__, args, rest), True)
-
-
-def _into(out: Any, result: Any, where: Any) -> Any:
-    """Write `result` to the ``out=`` of a call, as NumPy does; return it where there is none."""
-    if out is None:
-        # NumPy leaves the other entries of its fresh result undefined; here they are zero.
-        return result if where is True else np.where(where, result, result.dtype.type(0))
-    if isinstance(out, Tensor):
-        _check_write(out)
-        return _take_over(out, result if where is True else np.where(where, result, out))
-    if isinstance(result, Tensor) and result.requires_grad:
-        raise errors.filled_ndarray()
-    np.copyto(out, unwrap(result), casting="same_kind", where=unwrap(where))
-    return out
-
-
-# -- writing in place -----------------------------------------------------------------------------
-
-
-def _check_write(tensor: Tensor) -> None:
-    node = tensor._node
-    if node is not None and node.plan is None and node.requires_grad and recording():
-        raise errors.leaf_in_place(tensor.name)
-    if isinstance(node, Node) and not recording():
-        raise errors.write_to_result(tensor.name, tensor.shape)
-    _check_alone(tensor)
-
-
-def _check_alone(tensor: Tensor) -> None:
-    # Two references are the slot's and the call's own; any more are other live tensors.
-    if tensor._shared is not None and sys.getrefcount(tensor._shared) > 2:
-        raise errors.shared_memory(tensor.name, tensor.shape)
-
-
-def _take_over(tensor: Tensor, result: Any) -> Tensor:
-    """Give `tensor` the value and node of `result`; whoever holds the old value keeps it."""
-    if result.shape != tensor.shape:
-        raise errors.write_shape(result.shape, tensor.shape)
-    if result.dtype != tensor.dtype:
-        if not np.can_cast(result.dtype, tensor.dtype, "same_kind"):
-            raise errors.write_dtype(result.dtype, tensor.dtype)
-        result = result.astype(tensor.dtype)
-    tensor._data = result._data
-    tensor._shared = None
-    if isinstance(result._node, Node):
-        tensor._node = result._node
-    elif isinstance(tensor._node, Node) and recording():
-        tensor._node = None  # a constant was written over it
-    return tensor
-
-
-def _set_value(tensor: Tensor, data: Any) -> None:
-    """Rebind the memory of a leaf, as an optimizer does; its node and gradient stay."""
-    _check_alone(tensor)
-    tensor._data = data
-    tensor._shared = None
-
-
-def _setitem(self: Tensor, index: Any, value: Any) -> None:
-    _check_write(self)
-    _take_over(self, with_entries(self, index, value))
+    return into(out, call(function, function.__name__, args, rest), True)
 
 
 # -- operators ------------------------------------------------------------------------------------
@@ -168,7 +99,7 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
         else:
             return NotImplemented
         out = compute(x, y)
-        if not mask or not recording():
+        if not mask or not mode.get() & RECORD:
             return Tensor(out, None)
         if a is None:
             a = self._leaf()
@@ -186,16 +117,20 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
         out = compute(other, x)
         if type(out) is complex:  # Python's own product with np.float64, which is a float to it
             out = np.complex128(out)
-        if node is None or not node.requires_grad or not recording():
+        if node is None or not node.requires_grad or not mode.get() & RECORD:
             return Tensor(out, None)
         return record(op, 2, (other, node), (other, x), out, NO_OPTIONS)
 
     def in_place(self: Tensor, other: Any) -> Any:
-        _check_write(self)
+        if not tracks(self, other) and isinstance(other, _NUMBERS):
+            return compute_into(self, ufunc, other)
         result = forward(self, other)
-        return result if result is NotImplemented else _take_over(self, result)
+        return result if result is NotImplemented else replace(self, result)
 
     return forward, reflected, in_place
+
+
+_NUMBERS = (Tensor, np.ndarray, np.generic, int, float, complex)
 
 
 def _comparison(compute: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Any]:
@@ -215,8 +150,7 @@ def _by_ufunc(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
         return _array_ufunc(self, ufunc, "__call__", other, self)
 
     def in_place(self: Tensor, other: Any) -> Any:
-        _check_write(self)
-        return _take_over(self, forward(self, other))
+        return replace(self, forward(self, other))
 
     return forward, reflected, in_place
 
@@ -239,6 +173,15 @@ def _of_table(function: Any) -> Callable[..., Any]:
     return method
 
 
+_GETITEM = op_of(operator.getitem)
+
+
+def _getitem(self: Tensor, index: Any) -> Any:
+    if type(self._place) is View and is_basic(index):
+        return read(self, index)
+    return apply(_GETITEM, (self, index), NO_OPTIONS)
+
+
 def _reshape(self: Tensor, *shape: Any, order: str = "C") -> Any:
     """See `numpy.ndarray.reshape`: ``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""
     target = shape[0] if len(shape) == 1 else shape
@@ -259,6 +202,11 @@ def _astype(self: Tensor, dtype: Any, *, copy: bool = True) -> Any:
 def _flatten(self: Tensor, order: str = "C") -> Any:
     """A copy of the tensor as one axis."""
     return self.ravel(order=order).copy()
+
+
+def _fill(self: Tensor, value: Any) -> None:
+    """Write one value to every entry."""
+    write(self, ..., value)
 
 
 def _clip(self: Tensor, min: Any = None, max: Any = None, **options: Any) -> Any:
@@ -306,21 +254,22 @@ def _complete() -> None:
         known = vars(np).get(name) is function and callable(getattr(np.ndarray, name, None))
         if known and not hasattr(Tensor, name):
             attach(name, _of_table(function))
-    getitem, transpose = op_of(operator.getitem), op_of(np.transpose)
+    transpose = op_of(np.transpose)
     transposed = operator.attrgetter("T")
     for name, value in {
         "__neg__": lambda self: apply(op_of(np.negative), (self,), NO_OPTIONS),
         "__pos__": lambda self: self.copy(),
         "__invert__": lambda self: call(np.invert, "invert", (self,), NO_OPTIONS),
         "__abs__": lambda self: apply(op_of(np.absolute), (self,), NO_OPTIONS),
-        "__getitem__": lambda self, index: apply(getitem, (self, index), NO_OPTIONS),
-        "__setitem__": _setitem,
+        "__getitem__": _getitem,
+        "__setitem__": write,
         "__array_ufunc__": _array_ufunc,
         "__array_function__": _array_function,
         "reshape": _reshape,
         "transpose": _transpose,
         "astype": _astype,
         "flatten": _flatten,
+        "fill": _fill,
         "clip": _clip,
         "conj": _conj,
         "conjugate": _conj,
@@ -328,7 +277,6 @@ def _complete() -> None:
         "mT": property(np.matrix_transpose),
         "real": property(_real),
         "imag": property(np.imag),
-        "_set_value": _set_value,
     }.items():
         attach(name, value)
 

@@ -130,7 +130,7 @@ def _open(x: Any) -> Tensor:
             raise errors.no_dtype_for_grad(x.dtype)
         if x.requires_grad and recording():
             alias: Tensor = apply(_ALIAS, (x,), {})
-            alias._shared = None  # a write to the alias is the function's own affair
+            alias._place = None  # a write to the alias is the function's own affair
             return alias
         data = x._data
     else:

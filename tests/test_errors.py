@@ -38,21 +38,6 @@ def used_twice():
     y.sum().backward()
 
 
-def written_view():
-    h = leaf([[1.0, 2.0], [3.0, 4.0]]) * 1.0
-    h.name = "h"
-    row = h[0]
-    h *= 2.0
-    return row
-
-
-def write_unrecorded():
-    h = leaf(1.0) * 2
-    h.name = "h"
-    with at.no_grad():
-        h *= 3
-
-
 def in_place(x, other):
     x += other
 
@@ -139,13 +124,6 @@ MISUSE = {
         "For an update step: with at.no_grad(): w -= lr * w.grad. "
         "To change a value on the way: x = w.copy() first.",
     ),
-    "shared_memory": (
-        written_view,
-        RuntimeError,
-        "the tensor 'h' of shape (2, 2) shares its memory with another live tensor "
-        "(one is a view of the other),\nand writes do not travel between views. "
-        "Make the view a copy, v = x.T.copy(), or write to x = x.copy() instead.",
-    ),
     "write_shape": (
         lambda: in_place(at.zeros(2), np.ones((3, 2))),
         ValueError,
@@ -222,12 +200,6 @@ MISUSE = {
         TypeError,
         "the gradient passed is complex128, the tensor float64: its imaginary part would be "
         "dropped. Pass its real part.",
-    ),
-    "write_to_result": (
-        write_unrecorded,
-        RuntimeError,
-        "the tensor 'h' of shape () is the result of an op; written to under no_grad(), its value "
-        "would no\nlonger fit its gradient. Write to h = h.detach(), or let the write be recorded.",
     ),
     "unknown_rule_name": (
         lambda: op_with(lambda g, y: g),

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from autotensor import errors
+from autotensor.engine.deferred import Deferred
 from autotensor.engine.graph import Leaf, reachable
 from autotensor.engine.modes import enable_grad
-from autotensor.engine.reverse import Deferred, Wrap, fit, reverse, wrapped
+from autotensor.engine.reverse import Wrap, fit, reverse, wrapped
 from autotensor.engine.shapes import broadcast
 
 __all__ = ["forward"]
@@ -84,7 +85,7 @@ def _transposed(
     pull = next(pull for at, _, pull in node.plan.pulls if at == slot)
     with enable_grad():
         c = pull(make(np.ones(node.shape, node.dtype)[()], g), kept, node, parent)
-        c = c.dense() if isinstance(c, Deferred) else c
+        c = c.add_to(None, False) if isinstance(c, Deferred) else c
         c = fit(c, node.plan.op, name, parent, make)
     if c._node is None or not c._node.requires_grad:
         if np.any(c):

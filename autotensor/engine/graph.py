@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from autotensor.engine.plan import Plan
     from autotensor.engine.primitive import Op
 
-__all__ = ["Elided", "Leaf", "Node", "reachable"]
+__all__ = ["FRAGILE", "SELECTS", "Elided", "Leaf", "Node", "reachable"]
+
+# What `fragile` says of a node: an entrywise op whose derivative depends on values is at or below
+# it; it is a selection with such an op below. See engine/live.py.
+FRAGILE, SELECTS = 1, 3
 
 _number: Callable[[], int] = count().__next__
 
@@ -33,10 +37,21 @@ class Node:
     options : the other arguments of the call, by name.
     shape, dtype : of the result.
     number : rises with creation, so parents have smaller ones.
+    fragile : 0, `FRAGILE` or `SELECTS`.
     notes : None, or what is rarely there: hooks, a retained gradient.
     """
 
-    __slots__ = ("dtype", "kept", "notes", "number", "options", "parents", "plan", "shape")
+    __slots__ = (
+        "dtype",
+        "fragile",
+        "kept",
+        "notes",
+        "number",
+        "options",
+        "parents",
+        "plan",
+        "shape",
+    )
     requires_grad = True
 
     def __init__(
@@ -56,6 +71,12 @@ class Node:
         self.dtype = dtype
         self.number = _number()
         self.notes: dict[str, Any] | None = None
+        self.fragile = plan.fragile
+        if plan.fragile != FRAGILE:
+            for slot in plan.slots:
+                if parents[slot].fragile:
+                    self.fragile = SELECTS if plan.selects else FRAGILE
+                    break
 
     @property
     def op(self) -> Op:
@@ -80,6 +101,7 @@ class Leaf:
     __slots__ = ("dtype", "grad", "name", "notes", "number", "requires_grad", "shape")
     plan = None
     op = None
+    fragile = 0
     parents: tuple[Any, ...] = ()
     kept: tuple[Any, ...] = ()
 

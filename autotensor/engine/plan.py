@@ -17,9 +17,11 @@ from autotensor.engine import shapes
 if TYPE_CHECKING:
     from autotensor.engine.primitive import Op
 
-__all__ = ["INPUTS", "OUT", "RESULT", "Plan"]
+__all__ = ["ENTRYWISE", "INPUTS", "MOVES", "OUT", "RESULT", "Plan"]
 
 OUT = -1
+# How the entries of an input become those of the result: each its own, or only moved about.
+ENTRYWISE, MOVES = "entrywise", "moves"
 # The commonest answers to what a node keeps, told by identity to save a call.
 INPUTS, RESULT = object(), object()
 
@@ -37,9 +39,24 @@ class Plan:
     pulls : ``(slot, argument, pull)`` per tracked input; the vjp ``pull(g, kept, node, parent)``.
     pushes : the same with the jvp ``push(t, kept, node, parent)``, or None: transpose the pull.
     push_all : for jointly linear ops, the jvp of all inputs at once.
+    ways : for each pull how it moves entries: `ENTRYWISE`, `MOVES`, or None for neither.
+    selects : whether entries of an input may be left out of the result.
+    fragile : 1 if the op acts entry by entry, by a derivative that depends on values.
     """
 
-    __slots__ = ("keeps", "kept_slots", "op", "pulls", "push_all", "pushes", "slots", "sources")
+    __slots__ = (
+        "fragile",
+        "keeps",
+        "kept_slots",
+        "op",
+        "pulls",
+        "push_all",
+        "pushes",
+        "selects",
+        "slots",
+        "sources",
+        "ways",
+    )
 
     def __init__(self, op: Op, mask: int, count: int, complex: bool) -> None:
         self.op = op
@@ -84,6 +101,19 @@ class Plan:
             self.pulls.append((slot, name, _pull(op, name, i, places, complex)))
             self.pushes.append((slot, name, _push(op, name, i, places)))
         self.push_all = _push_all(op, slots) if op.jointly else None
+        self.ways = [_way(op, name) for _, name, _ in self.pulls]
+        self.selects = op.selects
+        self.fragile = int(op.kind != "linear" and ENTRYWISE in self.ways)
+
+
+def _way(op: Op, name: str) -> str | None:
+    """How the rule for argument `name` moves entries."""
+    if op.kind == "selection":
+        return MOVES
+    if op.kind == "linear" and not {*op.inputs, "out"} & {*op.needs[name]}:
+        return MOVES  # it sees no values, so it treats all alike
+    by_entry = isinstance(op.function, np.ufunc) and op.function.signature is None
+    return ENTRYWISE if op.kind == "elementwise" or by_entry or op.reduces else None
 
 
 def _call(
@@ -125,6 +155,7 @@ def _compile(op: Op, rule: Any, first: str, body: str) -> Callable[..., Any]:
         "defaults": op.defaults,
         "conj": np.conjugate,
         "expand": shapes.expand,
+        "pick": shapes.pick,
     }
     function: Callable[..., Any] = eval(f"lambda {first}, k, n, p: {body}", space)
     return function
@@ -142,7 +173,8 @@ def _pull(
     g = "g"
     if op.reduces:
         g = f"expand(g, p.shape, {_option(op, 'axis')}, {_option(op, 'keepdims')})"
-    return _compile(op, rule, "g", f"{g} * {d}")
+    body = f"pick({g}, {d})" if op.kind == "selection" else f"{g} * {d}"
+    return _compile(op, rule, "g", body)
 
 
 def _push(op: Op, name: str, i: int | None, places: Mapping[str, str]) -> Callable[..., Any] | None:
@@ -152,7 +184,8 @@ def _push(op: Op, name: str, i: int | None, places: Mapping[str, str]) -> Callab
         names = op.names(name, op.jvps[name], "t")
         return _compile(op, op.jvps[name], "t", _call(op, names, "t", i, places))
     if op.kind in ("elementwise", "selection"):
-        body = f"t * {_call(op, op.needs[name], '', i, places)}"
+        d = _call(op, op.needs[name], "", i, places)
+        body = f"pick(t, {d})" if op.kind == "selection" else f"t * {d}"
         if op.reduces:
             body = f"({body}).sum({_option(op, 'axis')}, keepdims={_option(op, 'keepdims')})"
         return _compile(op, rule, "t", body)

@@ -69,7 +69,9 @@ class Op:
     rules : one per differentiable argument, by name.
     jvps : explicit forward rules, by name.
     jointly : linear in all inputs together (add), not in each alone (matmul).
-    reduces : the result has lost the axes that the option ``axis`` names.
+    reduces : the result has lost the axes that the option ``axis`` names, each of its entries being
+        a function of those along these axes.
+    selects : entries of an input may be left out of the result; so for every selection.
     aliases : other names of an argument.
     constants : arguments in which the op is constant by nature, like the condition of `where`.
     name : what errors and pictures call it.
@@ -88,6 +90,7 @@ class Op:
         jvps: Mapping[str, Rule] | None = None,
         jointly: bool = False,
         reduces: bool = False,
+        selects: bool | None = None,
         aliases: Mapping[str, str] | None = None,
         constants: Sequence[str] = (),
         name: str | None = None,
@@ -114,6 +117,7 @@ class Op:
         self.jvps = dict(jvps or {})
         self.jointly = jointly
         self.reduces = reduces
+        self.selects = kind == "selection" if selects is None else selects
         self.aliases = dict(aliases or {})
         self.constants = tuple(constants)
         is_ufunc = isinstance(function, np.ufunc)
@@ -184,6 +188,11 @@ class Op:
         for name, value in kwargs.items():
             bound[self.aliases.get(name, name)] = value
         return bound
+
+    def reduced(self, options: Mapping[str, Any]) -> tuple[Any, bool]:
+        """The axes that a call with these options reduced, and whether it kept them."""
+        found = (options.get(name, self.defaults[name]) for name in ("axis", "keepdims"))
+        return tuple(found)  # type: ignore[return-value]
 
     def plan(self, mask: int, count: int, complex: bool) -> Plan:
         """The plan for the inputs in the bit mask `mask`, made at its first use."""

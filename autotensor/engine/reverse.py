@@ -13,32 +13,15 @@ from typing import Any
 import numpy as np
 
 from autotensor import errors
-from autotensor.engine.graph import Leaf, Node, reachable
+from autotensor.engine.deferred import Deferred
+from autotensor.engine.graph import SELECTS, Leaf, Node, reachable
+from autotensor.engine.live import pull_live
 from autotensor.engine.plan import OUT
 from autotensor.engine.shapes import unbroadcast
 
-__all__ = ["Deferred", "fit", "reverse", "wrapped"]
+__all__ = ["fit", "reverse", "wrapped"]
 
 Wrap = Callable[[Any, Any], Any]
-
-
-class Deferred:
-    """A cotangent that is not an array yet; rules may return one where an array would be wasteful.
-
-    ``dtype`` is None, which sends it past the path that arrays take.
-    """
-
-    __slots__ = ()
-    dtype = None
-    shape: tuple[int, ...]
-
-    def add(self, other: Any) -> None:
-        """Add another deferred cotangent of the same kind into this one."""
-        raise NotImplementedError
-
-    def dense(self) -> Any:
-        """The array, newly made."""
-        raise NotImplementedError
 
 
 def reverse(
@@ -68,21 +51,27 @@ def reverse(
     # use it have been there.
     pending: list[tuple[int, Any]] = [(-node.number, node) for node in cotangents]
     heapify(pending)
-    deferred: dict[Any, Deferred] = {}
+    waiting: dict[Any, list[Deferred]] = {}
     owned: set[Any] = set()
+    lives: dict[Any, Any] = {}
     results: dict[Any, Any] = {}
     while pending:
         node = heappop(pending)[1]
         g = cotangents.pop(node, None)
-        if deferred and node in deferred:
-            g = _densify(deferred.pop(node), g)
+        if waiting and node in waiting:
+            g = _collect(node, g, waiting.pop(node), node in owned, lives)
+            owned.add(node)
         if g is None or (needed is not None and node not in needed):
             continue
         if node.notes is not None:
+            before = g
             for hook in tuple(node.notes.get("hooks", {}).values()):
                 g = hook(g)
             if stops is None and "retain" in node.notes:
                 results[node] = g
+            if g is not before:
+                lives.pop(node, None)
+            owned.discard(node)  # others hold it now
         plan = node.plan
         if plan is None or (stops is not None and node in stops):
             results[node] = g
@@ -92,31 +81,39 @@ def reverse(
             raise errors.graph_freed(plan.op.name, node.shape)
         if wrap is not None:
             kept = wrapped(node, wrap)
+        guarded = node.fragile == SELECTS or (lives and node in lives)
+        live = lives.pop(node, None) if guarded else None
         parents = node.parents
-        for slot, name, pull in plan.pulls:
+        for place, (slot, name, pull) in enumerate(plan.pulls):
             parent = parents[slot]
             if needed is not None and parent not in needed:
                 continue
-            c = pull(g, kept, node, parent)
+            if guarded:
+                c = pull_live(g, live, kept, node, place, lives, cotangents)
+            else:
+                c = pull(g, kept, node, parent)
+                if lives and parent in lives:
+                    del lives[parent]  # live as a whole, by this way
             try:
                 fits = c.shape == parent.shape and c.dtype is parent.dtype
             except AttributeError:
                 fits = False
             if not fits or (wrap is not None and type(c) is not type(g)):
                 if isinstance(c, Deferred):
-                    if parent in deferred:
-                        deferred[parent].add(c)
-                    else:
-                        deferred[parent] = c
+                    c.own(live, node in owned)
+                    if parent not in waiting:
+                        waiting[parent] = [c]
                         if parent not in cotangents or parent.plan is None:
                             heappush(pending, (-parent.number, parent))
+                    elif not waiting[parent][-1].absorb(c):
+                        waiting[parent].append(c)
                     continue
                 c = fit(c, plan.op, name, parent, wrap)
             held = cotangents.get(parent)
             if held is None:
                 cotangents[parent] = c
                 # A leaf without hooks has nothing to wait for: its sum stays where it is.
-                if (parent.plan is not None or parent.notes) and parent not in deferred:
+                if (parent.plan is not None or parent.notes) and parent not in waiting:
                     heappush(pending, (-parent.number, parent))
             elif parent in owned:
                 held += c
@@ -128,6 +125,20 @@ def reverse(
         if free and (kept or node.options):
             node.free()
     return results | cotangents
+
+
+def _collect(node: Any, g: Any, deferred: list[Deferred], mine: bool, lives: dict[Any, Any]) -> Any:
+    """The sum of `g`, which may be None, and of what was deferred, and note its live entries."""
+    if node.fragile and (g is None or node in lives):
+        live, ours = lives.get(node), mine
+        for d in deferred:
+            live = d.mark(live, ours)
+            ours = True
+        lives[node] = live
+    for d in deferred:
+        g = d.add_to(g, mine)
+        mine = True
+    return g
 
 
 def _leading_to(stops: Collection[Any], order: list[Any]) -> set[Any]:

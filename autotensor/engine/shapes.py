@@ -11,7 +11,7 @@ import numpy as np
 _BLAS = "fdFD"
 _SMALL = 4096
 
-__all__ = ["broadcast", "expand", "normalize_axes", "unbroadcast"]
+__all__ = ["broadcast", "expand", "normalize_axes", "pick", "unbroadcast"]
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
@@ -69,3 +69,9 @@ def expand(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
         return g
     reduced = normalize_axes(axis, len(shape))
     return g.reshape(tuple(1 if i in reduced else n for i, n in enumerate(shape)))
+
+
+def pick(g: Any, mask: Any) -> Any:
+    """`g` times `mask`, but exactly 0 where the mask is, whatever `g` is there."""
+    picked = np.where(mask, g, 0)
+    return picked * mask if getattr(mask, "dtype", None) != bool else picked

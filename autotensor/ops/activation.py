@@ -46,6 +46,7 @@ logsumexp = rule(
     _logsumexp,
     signature="x, axis=None, keepdims=False",
     name="logsumexp",
+    reduces=True,
     x=lambda g, x, out, axis, keepdims: (
         expand(g, x.shape, axis, keepdims) * np.exp(x - expand(out, x.shape, axis, keepdims))
     ),

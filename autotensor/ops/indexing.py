@@ -4,8 +4,9 @@ import operator
 
 import numpy as np
 
+from autotensor.engine.memory import Window
 from autotensor.engine.primitive import linear
-from autotensor.engine.reverse import Deferred
+from autotensor.engine.deferred import Deferred
 from autotensor.engine.shapes import unbroadcast
 
 
@@ -15,42 +16,147 @@ class Scatter(Deferred):
     It stands for a full array of zeros per reading, so that n readings cost O(n).
     """
 
-    __slots__ = ("indices", "shape", "values")
+    __slots__ = ("indices", "lives", "values")
 
     def __init__(self, index, value, shape):
         self.indices = [index]
         self.values = [value]
         self.shape = shape
 
-    def add(self, other):
+    def own(self, live, mine):
+        self.lives = [live]
+
+    def absorb(self, other):
+        if type(other) is not Scatter:
+            return False
         self.indices += other.indices
         self.values += other.values
+        self.lives += other.lives
+        return True
 
-    def dense(self):
-        return scatter(self.values, tuple(self.indices), self.shape)
+    def add_to(self, total, mine):
+        if not mine or type(total) is not np.ndarray or not _fit(self.indices, total):
+            dense = scatter(self.values, tuple(self.indices), self.shape)
+            return dense if total is None else total + dense
+        for index, value in zip(self.indices, self.values, strict=True):
+            _add_at(total, index, value)
+        return total
+
+    def mark(self, live, mine):
+        if live is None:
+            live = _zeros(self.indices, self.shape, np.dtype(bool))
+        elif not _fit(self.indices, live):
+            live = live | self.mark(None, False)
+            return live
+        elif not mine:
+            live = live.copy()
+        for index, part in zip(self.indices, self.lives, strict=True):
+            seen = index.see(live) if type(index) is Window else live[index]
+            taken = True if part is None else part | seen
+            if type(index) is Window:
+                seen[...] = taken
+            else:
+                live[index] = taken
+        return live
+
+
+class Cleared(Deferred):
+    """The cotangent of an array some entries of which were written over: `g`, there set to zero.
+
+    A `g` that belongs to the backward pass alone is cleared in place, so that n writes cost O(n).
+    """
+
+    __slots__ = ("g", "index", "live", "mine")
+
+    def __init__(self, g, index):
+        self.g = g
+        self.index = index
+        self.shape = g.shape
+
+    def own(self, live, mine):
+        self.live = live
+        self.mine = mine and type(self.g) is np.ndarray
+
+    def add_to(self, total, mine):
+        if self.mine and _fit([self.index], self.g):
+            g = self.g
+            _set_at(g, self.index, 0)
+        else:
+            g = with_entries(self.g, self.index, 0.0)
+        return g if total is None else g + total
+
+    def mark(self, live, mine):
+        left = np.ones(self.shape, bool) if self.live is None else self.live
+        if not self.mine or not _fit([self.index], left):
+            left = _copied(left, self.index)
+        _set_at(left, self.index, False)
+        return left if live is None else left | live
+
+
+def _fit(indices, array):
+    """Whether every window among `indices` was cut in an array laid out like this one."""
+    return all(type(index) is not Window or index.fits(array) for index in indices)
+
+
+def _zeros(indices, shape, dtype):
+    for index in indices:
+        if type(index) is Window:
+            if dtype != bool and index.dtype != index.whole[2]:  # the real part of complex memory
+                dtype = np.result_type(dtype, np.complex64)
+            return index.blank(dtype)
+    return np.zeros(shape, dtype)
+
+
+def _copied(a, index):
+    """A copy of `a` to write to at `index`."""
+    return index.laid_out(a) if type(index) is Window else np.array(a)
+
+
+def _set_at(out, index, value):
+    if type(index) is Window:
+        index.see(out)[...] = value
+    else:
+        out[index] = value
+
+
+def _add_at(out, index, value):
+    if type(index) is Window:
+        seen = index.see(out)
+        if index.may_overlap():
+            np.add.at(seen, ..., value)
+        else:
+            seen += value
+    elif is_basic(index):
+        out[index] += value
+    else:
+        np.add.at(out, index, value)
 
 
 def _scatter(values, indices, shape):
-    out = np.zeros(shape, np.result_type(*values))
+    out = _zeros(indices, shape, np.result_type(*values))
     for index, value in zip(indices, values, strict=True):
-        if _is_basic(index):
-            out[index] += value
-        else:
-            np.add.at(out, index, value)
+        _add_at(out, index, value)
     return out
 
 
-def _is_basic(index):
-    """Whether `index` names no entry twice."""
+def is_basic(index):
+    """Whether `index` is made of integers, slices, ``None`` and ``...``: it gives a view."""
     parts = index if isinstance(index, tuple) else (index,)
-    return all(p is None or p is ... or isinstance(p, (int, np.integer, slice)) for p in parts)
+    return all(
+        p is None or p is ... or (isinstance(p, (int, np.integer, slice)) and type(p) is not bool)
+        for p in parts
+    )
+
+
+def _take(a, index):
+    return viewed(a, index) if type(index) is Window else a[index]
 
 
 scatter = linear(
     _scatter,
     signature="[values], indices, shape",
     name="scatter",
-    values=lambda g, i, indices: g[indices[i]],
+    values=lambda g, i, indices: _take(g, indices[i]),
     jointly=True,
     cases=[{"values": [(3,), (2,)], "indices": [1, (0, [0, 0])], "shape": (2, 3)}],
 )
@@ -59,6 +165,7 @@ linear(
     operator.getitem,
     signature="a, index, /",
     a=lambda g, index, shape: Scatter(index, g, shape),
+    selects=True,
     cases=[
         {"a": (3, 4), "index": 1},
         {"a": (3, 4), "index": (slice(None, None, -2), None, ...)},
@@ -70,27 +177,46 @@ linear(
 )
 
 
+def _viewed(a, window):
+    return window.see(a if window.fits(a) else window.laid_out(a)).copy()
+
+
+_sample = np.empty((3, 4))
+
+viewed = linear(
+    _viewed,
+    signature="a, window",
+    name="view",
+    selects=True,
+    a=lambda g, window, shape: Scatter(window, g, shape),
+    cases=[
+        {"a": (3, 4), "window": Window(_sample.T[1:, ::-2], _sample)},
+        {"a": (3, 4), "window": Window(_sample[1, ...], _sample)},
+        {"a": (3, 4), "window": Window(_sample[1, 1, ...], _sample)},
+    ],
+)
+
+
 def _with_entries(a, index, value):
-    out = np.array(a)
-    out[index] = value
+    out = _copied(a, index)
+    _set_at(out, index, value)
     return out[()]
-
-
-def _cleared(g, index):
-    """`g` with the entries that were written over set to zero."""
-    return with_entries(g, index, 0.0)
 
 
 def _written(g, index, shape):
     """What `g` gives to the value of the given shape that was written at `index`."""
-    taken = g[index] * _survives(index, g.shape)
+    taken = _take(g, index)
+    if type(index) is not Window:
+        # A copy, also because `g` may be cleared in place.
+        taken = taken * _survives(index, g.shape)
     extra = max(len(shape) - taken.ndim, 0)  # leading axes of size 1 that the write ignored
     return unbroadcast(taken, shape[extra:]).reshape(shape)
 
 
 def _survives(index, shape):
     """1 for the writes that last, 0 for those to an entry that a later one of them hit again."""
-    if _is_basic(index):
+    parts = index if isinstance(index, tuple) else (index,)
+    if is_basic(tuple(p for p in parts if getattr(p, "dtype", None) != bool)):
         return 1
     last = np.zeros(shape, int)
     order = np.arange(last[index].size).reshape(last[index].shape)
@@ -102,7 +228,8 @@ with_entries = linear(
     _with_entries,
     signature="a, index, value",
     name="with_entries",
-    a=_cleared,
+    selects=True,
+    a=lambda g, index: Cleared(g, index),
     value=_written,
     jointly=True,
     cases=[
@@ -112,5 +239,6 @@ with_entries = linear(
         {"a": (3, 4), "index": ([0, 2, 0],), "value": (3, 4)},
         {"a": (3, 4), "index": 0, "value": (1, 4)},
         {"a": (2, 3, 2), "index": slice(None), "value": (3, 2)},
+        {"a": (3, 4), "index": Window(_sample.T[1:, ::-2], _sample), "value": (3, 1)},
     ],
 )

@@ -131,6 +131,7 @@ def _prod_vjp(g, a, axis, keepdims, initial, where):
 
 rule(
     np.prod,
+    reduces=True,
     signature=f"{_AXES}, initial=1, where=True",
     constants=["where"],
     a=_prod_vjp,

@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from autotensor.array import Tensor
+from autotensor.writing import set_value
 
 __all__ = ["Array", "Optimizer", "State", "within"]
 
@@ -75,7 +76,7 @@ class Optimizer:
             state = states[i]
             if state is None:
                 state = states[i] = self.init(value)
-            parameter._set_value(self.update(value, grad._data, state))
+            set_value(parameter, self.update(value, grad._data, state))
 
     def zero_grad(self) -> None:
         """Set the ``grad`` of every parameter to None."""

@@ -1,0 +1,70 @@
+"""Structural zeros: entries of a cotangent that a selection did not take.
+
+Where ``np.where(x > 0, np.log(x), 0)`` takes the other branch, the cotangent of the logarithm is 0,
+and 0 times its infinite derivative would be NaN. That zero is none of arithmetic: the entry is not
+there. So below a selection a mask of the *live* entries goes down with the cotangent. It stays as
+it is through ops that act entry by entry, which set the dead ones to zero again after their
+derivative came in; it is moved by ops that only move entries; at all others it ends, for there live
+and dead entries mix.
+
+The masks cost something, so they begin only at selections with a nonlinear op below
+(`Node.fragile`), and a graph without such a pair never comes here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from autotensor.engine.deferred import Deferred
+from autotensor.engine.plan import ENTRYWISE, MOVES
+from autotensor.engine.shapes import expand, unbroadcast
+
+__all__ = ["pull_live"]
+
+
+def pull_live(
+    g: Any,
+    live: Any,
+    kept: Any,
+    node: Any,
+    place: int,
+    lives: dict[Any, Any],
+    cotangents: Mapping[Any, Any],
+) -> Any:
+    """What rule number `place` of `node` makes of `g`, of which only the entries in `live` count.
+
+    ``live`` is None where all do. The parent's mask is noted in `lives`.
+    """
+    plan = node.plan
+    slot, _, pull = plan.pulls[place]
+    parent = node.parents[slot]
+    with np.errstate(all="ignore"):
+        c = pull(g, kept, node, parent)
+    if getattr(c, "dtype", c) is None:
+        return c  # deferred: what it touches is live
+    way = plan.ways[place]
+    below = None
+    if way == MOVES:
+        if live is not None or plan.selects:
+            marks = np.ones(node.shape, np.int8) if live is None else live.view(np.int8)
+            below = pull(marks, node.kept, node, parent)
+            below = (below.add_to(None, False) if isinstance(below, Deferred) else below) != 0
+    elif way == ENTRYWISE and live is not None:
+        below = live
+        if plan.op.reduces:
+            below = np.broadcast_to(
+                expand(live, parent.shape, *plan.op.reduced(node.options)), parent.shape
+            )
+        c = np.where(below, c, 0)
+    if below is not None and below.shape != parent.shape:
+        below = unbroadcast(below.view(np.int8), parent.shape) != 0
+    if below is None:
+        lives.pop(parent, None)
+    elif parent in lives:
+        lives[parent] = lives[parent] | below
+    elif parent.fragile and parent not in cotangents:
+        lives[parent] = below
+    return c

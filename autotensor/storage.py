@@ -1,0 +1,222 @@
+"""Memory that several tensors see: how a write through one of them reaches the others.
+
+NumPy's views share memory, and so do those of Tensors; but what a node of the graph has kept must
+stay as it was. So a write goes into the memory itself where nothing but tensors holds it, and into
+a copy of it where something else does, which all its tensors see from then on. The write is
+recorded as an op of the whole, after which every view is an op of the new whole. Nobody who used
+the old value notices, and every view has the right gradient.
+
+A write takes away what the tensors knew of their memory, their array and their node; they are made
+anew when somebody asks (`Tensor.__getattr__`). So a write costs the same however many views there
+are, and a tensor that is never written to pays for a view one entry in a list.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from sys import getrefcount
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from autotensor.array import Tensor
+from autotensor.engine.graph import Node
+from autotensor.engine.memory import Window, relaid
+from autotensor.ops.indexing import viewed
+
+__all__ = ["Storage", "View", "is_alone", "note_view", "read", "storage_of", "window_of"]
+
+Array = np.ndarray[Any, Any]
+
+
+class Storage:
+    """The memory of one tensor, its owner, and of the views of it; the owner's ``_place``.
+
+    Attributes
+    ----------
+    array : the whole; an array also for an owner of shape (), which itself holds a scalar.
+    node : of the whole.
+    owner : weak reference to the tensor that is the whole.
+    fresh : weak references to the tensors that have their array and their node.
+    written : whether there was a write since the first view.
+    """
+
+    __slots__ = ("array", "fresh", "limit", "node", "owner", "written")
+
+    def __init__(self, owner: Tensor) -> None:
+        data = owner._data
+        self.array: Array = data if type(data) is np.ndarray else np.array(data)
+        self.node = owner._node
+        self.owner = ref(owner)
+        self.fresh: list[Any] = [self.owner]
+        self.limit = 16
+        self.written = False
+
+    def restore(self, owner: Tensor) -> None:
+        """Give the owner its array and its node again."""
+        owner._data = self.array if self.array.ndim else self.array[()]
+        owner._node = self.node
+        self.register(owner)
+
+    def adopt(self, tensor: Tensor) -> None:
+        """Take note of the leaf that a tensor was given."""
+        if self.owner() is tensor:
+            self.node = tensor._node
+        else:
+            tensor._place = View(self, Window(tensor._data, self.array))
+            tensor._place.adopt(tensor)
+
+    def register(self, tensor: Tensor) -> None:
+        """Take note of a tensor that is fresh, and now and then forget those that are gone."""
+        self.fresh.append(ref(tensor))
+        count = len(self.fresh)
+        if count > self.limit:
+            # In one step, so that what another thread appends meanwhile stays.
+            self.fresh[:count] = [known for known in self.fresh[:count] if known() is not None]
+            self.limit = 2 * len(self.fresh) + 16
+
+    def settle(self) -> Array:
+        """The whole, ready to be written to: held by nothing else, its tensors to be made anew."""
+        for known in self.fresh:
+            tensor = known()
+            if tensor is None:
+                continue
+            place = tensor._place
+            if place is self and known is not self.owner and tensor is not self.owner():
+                tensor._place = View(self, Window(tensor._data, self.array))
+            elif place is not self and (type(place) is not View or place.storage is not self):
+                continue  # it has left for memory of its own
+            for slot in ("_data", "_node"):
+                with contextlib.suppress(AttributeError):
+                    delattr(tensor, slot)
+        self.fresh.clear()
+        self.written = True
+        if not self._is_free():
+            self.array = relaid(self.array)
+        return self.array
+
+    def _is_free(self) -> bool:
+        """Whether nothing but this object holds the memory."""
+        array = self.array
+        if not array.flags.writeable or getrefcount(array) > _HELD_ONCE:
+            return False
+        base = array.base
+        if base is None:
+            return True
+        return type(base) is np.ndarray and base.base is None and getrefcount(base) <= _HELD_ONCE
+
+
+class View:
+    """A tensor's share of a storage that was written to; its ``_place``."""
+
+    __slots__ = ("leaf", "storage", "window")
+
+    def __init__(self, storage: Storage, window: Window) -> None:
+        self.storage = storage
+        self.window = window
+        self.leaf: Any = None
+
+    def restore(self, tensor: Tensor) -> None:
+        """Give `tensor` its array and its node again."""
+        storage, window = self.storage, self.window
+        tensor._data = _cut(window, storage.array)
+        tensor._node = self.leaf or self.node()
+        storage.register(tensor)
+
+    def adopt(self, tensor: Tensor) -> None:
+        """Take note of the leaf that the tensor was given: it stays one, whatever is written."""
+        self.leaf = tensor._node
+
+    def node(self) -> Node | None:
+        """A node for what the window shows of the whole, where that requires grad."""
+        node, window = self.storage.node, self.window
+        if node is None or not node.requires_grad or window.dtype.kind not in "fc":
+            return None
+        plan = viewed.plan(1, 1, window.whole[2].kind == "c")
+        return Node(plan, (node,), (), {"window": window}, window.shape, window.dtype)
+
+
+def _cut(window: Window, array: Array) -> Any:
+    """What the window shows: a copy if it is small, so that whoever keeps it keeps little alive."""
+    if not window.shape:
+        return window.see(array)[()]
+    view = window.see(array)
+    return relaid(view) if 2 * view.size <= array.size else view
+
+
+def storage_of(tensor: Tensor) -> Storage:
+    """The storage of `tensor`, made where there was none."""
+    place = tensor._place
+    if place is None:
+        place = tensor._place = Storage(tensor)
+    storage: Storage = place.storage if type(place) is View else place
+    return storage
+
+
+def window_of(tensor: Tensor) -> Window | None:
+    """What `tensor`, which has a place, sees of its storage; None for the owner."""
+    place = tensor._place
+    if type(place) is View:
+        return place.window
+    return None if place.owner() is tensor else Window(tensor._data, place.array)
+
+
+def is_alone(tensor: Tensor) -> bool:
+    """Whether no other tensor sees the memory of `tensor`."""
+    place = tensor._place
+    return place is None or (type(place) is Storage and getrefcount(place) <= _HELD_ONCE)
+
+
+def note_view(result: Tensor, out: Array, tensor: Tensor) -> None:
+    """Note that `result`, made of `out`, is a view of `tensor`."""
+    storage = storage_of(tensor)
+    place = tensor._place
+    x = tensor._data
+    if type(x) is not np.ndarray:
+        window = Window(out, out.base)  # of a scalar NumPy has made an array to view
+    elif type(place) is View:
+        window = Window(out, x)
+    elif storage.written or result._data is not out:
+        window = Window(out, storage.array)
+    else:
+        result._place = storage
+        storage.register(result)
+        return
+    if type(place) is View:
+        window.within(place.window)
+    result._place = View(storage, window)
+    if storage.written and type(place) is View:
+        del result._data, result._node
+        return
+    if storage.written:
+        result._data = _cut(window, storage.array)
+    storage.register(result)
+
+
+def read(tensor: Tensor, index: Any) -> Tensor:
+    """``tensor[index]``, a basic index, of a view in a storage that was written to.
+
+    The view itself is not cut out, and what is read is a node of the whole: so a loop that writes
+    and reads through a view costs no more than one that does without.
+    """
+    storage, outer = tensor._place.storage, tensor._place.window
+    index = index if type(index) is tuple else (index,)
+    seen = outer.see(storage.array)
+    part = seen[index]
+    if isinstance(part, np.ndarray):
+        result = Tensor(None, None)
+        result._place = View(storage, Window(part, storage.array))
+        del result._data, result._node
+        return result
+    return Tensor(part, View(storage, Window(seen[(*index, ...)], storage.array)).node())
+
+
+def _held_once() -> int:
+    """What `getrefcount` says of a local that one attribute or list holds too."""
+    holder = [object()]
+    held = holder[0]
+    return getrefcount(held)
+
+
+_HELD_ONCE = _held_once()

@@ -1,0 +1,270 @@
+"""Writing in place: ``x[i] = v``, ``x += v``, ``out=``, and NumPy's functions that write.
+
+All of it comes down to `write`, which changes entries, and `replace`, which changes all of them.
+What is written under ``no_grad`` is a constant: the entries written over lose their gradient, the
+others keep it. A leaf that requires grad stays the leaf it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autotensor import errors
+from autotensor.array import Tensor
+from autotensor.dispatch import SCALARS, call, node_of, owned, unwrap
+from autotensor.engine.graph import Leaf, Node
+from autotensor.engine.memory import Window
+from autotensor.engine.modes import enable_grad, recording
+from autotensor.ops.indexing import is_basic, with_entries
+from autotensor.storage import Storage, View, is_alone, storage_of, window_of
+
+__all__ = ["WRITERS", "add_at", "compute_into", "into", "replace", "set_value", "tracks", "write"]
+
+Array = np.ndarray[Any, Any]
+
+
+def tracks(*values: Any) -> bool:
+    """Whether an op on these values is recorded."""
+    return recording() and any(type(v) is Tensor and v.requires_grad for v in values)
+
+
+def write(tensor: Tensor, index: Any, value: Any) -> None:
+    """``tensor[index] = value``, for it and for all tensors that see its memory."""
+    storage = storage_of(tensor)
+    _check_leaf(storage, tensor)
+    index = unwrap(index)
+    if type(value) is not Tensor and type(value) not in SCALARS:
+        value = np.asarray(value)  # raises for a list that holds tracked tensors
+    window = window_of(tensor)
+    records = tracks(value) or isinstance(storage.node, Node)
+    if window is not None and records and not is_basic(index):
+        with enable_grad():
+            value = with_entries(tensor, index, value if recording() else unwrap(value))
+        index = ...
+    if _is_there(value, index, storage, window):
+        return
+    raw = unwrap(value)
+    if isinstance(raw, np.ndarray) and np.may_share_memory(raw, storage.array):
+        raw = raw.copy()
+    array = storage.settle()
+    target = array if window is None else window.see(array)
+    target[index] = raw
+    if records:
+        _record(storage, window, index, value)
+
+
+def replace(tensor: Tensor, result: Tensor) -> Tensor:
+    """Give `tensor` the value and the gradient of `result`, of its shape and a dtype that fits."""
+    place = tensor._place
+    storage = storage_of(tensor) if place is not None else None
+    if result.shape != tensor.shape:
+        raise errors.write_shape(result.shape, tensor.shape)
+    if result.dtype != tensor.dtype:
+        if not np.can_cast(result.dtype, tensor.dtype, "same_kind"):
+            raise errors.write_dtype(result.dtype, tensor.dtype)
+        result = result.astype(tensor.dtype)
+    if storage is not None and (result._place is not None or not is_alone(tensor)):
+        write(tensor, ..., result)
+        return tensor
+    node = tensor._node
+    if node is not None and node.plan is None and node.requires_grad:
+        if recording():
+            raise errors.leaf_in_place(tensor.name)
+    elif result.requires_grad or isinstance(node, Node):
+        tensor._node = named_after(result._node, node)
+    tensor._data = result._data
+    tensor._place = None
+    return tensor
+
+
+def compute_into(tensor: Tensor, ufunc: np.ufunc, other: Any) -> Tensor:
+    """``ufunc(tensor, other, out=tensor)`` where nothing is recorded, in the memory itself."""
+    storage = storage_of(tensor)
+    raw = unwrap(other)
+    if ufunc.signature is None:
+        shape = np.broadcast_shapes(tensor.shape, np.shape(raw))
+        if shape != tensor.shape:
+            raise errors.write_shape(shape, tensor.shape)
+    if isinstance(raw, np.ndarray) and np.may_share_memory(raw, storage.array):
+        raw = raw.copy()
+    window = window_of(tensor)
+    array = storage.settle()
+    target = array if window is None else window.see(array)
+    try:
+        ufunc(target, raw, out=target)
+    except TypeError:
+        kinds = (tensor.dtype, getattr(raw, "dtype", type(raw)), None)
+        raise errors.write_dtype(ufunc.resolve_dtypes(kinds)[-1], tensor.dtype) from None
+    if isinstance(storage.node, Node):
+        _record(storage, window, ..., target)
+    return tensor
+
+
+def set_value(tensor: Tensor, data: Any) -> None:
+    """Give a leaf another value, as an optimizer does; its node and its gradient stay."""
+    if is_alone(tensor):
+        tensor._data = data
+        tensor._place = None
+    else:
+        window = window_of(tensor)
+        array = storage_of(tensor).settle()
+        (array if window is None else window.see(array))[...] = data
+
+
+def _check_leaf(storage: Storage, tensor: Tensor) -> None:
+    """A leaf that requires grad, and a view of one, are not written to while recording."""
+    if not recording():
+        return
+    for node in (storage.node, tensor._node):
+        if isinstance(node, Leaf) and node.requires_grad:
+            raise errors.leaf_in_place(node.name)
+
+
+def _is_there(value: Any, index: Any, storage: Storage, window: Window | None) -> bool:
+    """Whether `value` is the very view it is to be written to, as at the end of ``x[i] += v``."""
+    place = getattr(value, "_place", None)
+    if type(place) is not View or place.storage is not storage or not is_basic(index):
+        return False
+    target = (storage.array if window is None else window.see(storage.array))[index]
+    return isinstance(target, np.ndarray) and Window(target, storage.array).same(place.window)
+
+
+def _record(storage: Storage, window: Window | None, index: Any, value: Any) -> None:
+    """Give the storage its new node, after `value` was written at `index` of what `window` shows."""
+    old, array = storage.node, storage.array
+    tracked = tracks(value)
+    if window is None and (index is ... or (type(index) is slice and index == slice(None))):
+        if not tracked:
+            storage.node = None
+            return
+        if value.ndim <= array.ndim:  # what was there before is gone, and its graph with it
+            value = value if value.dtype == array.dtype else value.astype(array.dtype)
+            value = value if value.shape == array.shape else np.broadcast_to(value, array.shape)
+            storage.node = value._node
+            return
+    if window is not None:
+        parts = index if type(index) is tuple else (index,)
+        parts = parts if ... in parts else (*parts, ...)
+        index = Window(window.see(array)[parts], array)
+    if tracked:
+        given = value._node
+    else:
+        given = value if type(value) in SCALARS else Leaf(np.shape(value), array.dtype)
+    parents = (old or Leaf(array.shape, array.dtype), given)
+    mask = isinstance(old, Node) + 2 * tracked
+    node = node_of(with_entries, mask, parents, (), array, {"index": owned(index)})
+    storage.node = named_after(node, old)
+
+
+def named_after(node: Any, old: Any) -> Any:
+    """`node`, with the name that the tensor had before the write."""
+    if isinstance(old, Leaf):
+        name = old.name
+    else:
+        name = old.notes.get("name") if old is not None and old.notes else None
+    if name and node is not None:
+        node.notes = {**(node.notes or {}), "name": name}
+    return node
+
+
+def into(out: Any, result: Any, where: Any) -> Any:
+    """Write `result` to the ``out=`` of a call, as NumPy does; return it where there is none."""
+    if out is None:
+        # NumPy leaves the other entries of its fresh result undefined; here they are zero.
+        return result if where is True else np.where(where, result, result.dtype.type(0))
+    if isinstance(out, Tensor):
+        return replace(out, result if where is True else np.where(where, result, out))
+    if isinstance(result, Tensor) and result.requires_grad:
+        raise errors.filled_ndarray()
+    np.copyto(out, unwrap(result), casting="same_kind", where=unwrap(where))
+    return out
+
+
+def add_at(ufunc: np.ufunc, name: str, target: Tensor, *rest: Any) -> None:
+    """``ufunc.at`` on a constant: on a copy, because it writes even to read-only arrays."""
+    if tracks(target, *rest):
+        raise errors.no_rule(f"np.{name}", None, [f"np.{ufunc.__name__}"])
+    data = np.array(target._data)
+    call(ufunc.at, name, (data, *rest), {})
+    write(target, ..., data)
+
+
+# -- NumPy's functions that write to their first argument -----------------------------------------
+
+
+def _copyto(dst: Tensor, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
+    kind = src.dtype if hasattr(src, "dtype") else np.asarray(src).dtype
+    if type(src) not in SCALARS and not np.can_cast(kind, dst.dtype, casting):
+        raise errors.write_dtype(kind, dst.dtype)
+    if where is True:
+        write(dst, ..., src)
+    else:
+        mask = np.broadcast_to(unwrap(where), dst.shape)
+        write(dst, mask, np.broadcast_to(src, dst.shape)[mask])
+
+
+def _put(a: Tensor, ind: Any, v: Any, mode: str = "raise") -> None:
+    places = np.asarray(unwrap(ind)).ravel()
+    values = np.ravel(v)
+    if not places.size or not values.size:
+        return
+    if mode != "raise":
+        places = places % a.size if mode == "wrap" else places.clip(0, a.size - 1)
+    elif places.min() < -a.size or places.max() >= a.size:
+        raise IndexError(f"an index is out of bounds for a tensor of {a.size} entries")
+    write(a, np.unravel_index(places % a.size, a.shape), values[_cycle(places.size, values)])
+
+
+def _putmask(a: Tensor, mask: Any, values: Any) -> None:
+    values = np.ravel(values)
+    if values.size:
+        _copyto(a, values[_cycle(a.size, values)].reshape(a.shape), where=unwrap(mask))
+
+
+def _place(arr: Tensor, mask: Any, vals: Any) -> None:
+    _put(arr, np.flatnonzero(unwrap(mask)), vals)
+
+
+def _fill_diagonal(a: Tensor, val: Any, wrap: bool = False) -> None:
+    marks = np.zeros(a.shape, bool)
+    np.fill_diagonal(marks, True, wrap)
+    _put(a, np.flatnonzero(marks), val)
+
+
+def _put_along_axis(arr: Tensor, indices: Any, values: Any, axis: int | None) -> None:
+    places = np.arange(arr.size).reshape(arr.shape)
+    places = np.take_along_axis(places, unwrap(indices), axis)
+    write(arr, np.unravel_index(places, arr.shape), values)
+
+
+def _cycle(count: int, values: Any) -> Any:
+    return np.arange(count) % values.size
+
+
+def _writer(function: Any, write_to: Any) -> Any:
+    """`write_to` for a Tensor; NumPy's function for an ndarray, which takes no gradient in."""
+
+    def writer(target: Any, *args: Any, **kwargs: Any) -> None:
+        if type(target) is Tensor:
+            write_to(target, *args, **kwargs)
+        elif tracks(*args, *kwargs.values()):
+            raise errors.filled_ndarray()
+        else:
+            function(target, *map(unwrap, args), **{k: unwrap(v) for k, v in kwargs.items()})
+
+    return writer
+
+
+WRITERS = {
+    function: _writer(function, write_to)
+    for function, write_to in {
+        np.copyto: _copyto,
+        np.put: _put,
+        np.putmask: _putmask,
+        np.place: _place,
+        np.fill_diagonal: _fill_diagonal,
+        np.put_along_axis: _put_along_axis,
+    }.items()
+}
