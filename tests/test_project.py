@@ -27,6 +27,7 @@ LAYERS = (
     {"engine"},
     {"ops"},
     {"array"},
+    {"anomaly"},
     {"dispatch"},
     {"creation", "operators"},
     {"transforms"},
