@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from autotensor import errors
+from autotensor import anomaly, errors
 from autotensor.array import Tensor, attach
 from autotensor.engine.graph import Leaf, Node
-from autotensor.engine.modes import recording
+from autotensor.engine.modes import RECORD, mode, recording
 from autotensor.engine.plan import INPUTS, RESULT
 from autotensor.engine.primitive import TABLE, Composite, Op
 
@@ -67,9 +67,12 @@ def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if type(out) not in SCALARS:
             return _no_array(op, out, holds_tracked(args) or holds_tracked(kwargs.values()))
         out = np.asarray(out)[()]
-    result = _recorded(op, args, kwargs, raw, raw_kwargs, out) if recording() else None
+    bits = mode.get()
+    result = _recorded(op, args, kwargs, raw, raw_kwargs, out) if bits & RECORD else None
     if result is None:
         result = Tensor(out, None)
+    if bits > RECORD:
+        anomaly.observe(bits, op, raw, result, raw_kwargs)
     if type(out) is np.ndarray and (out.base is not None or any(out is r for r in raw)):
         _note_view(out, result, args)
     return result
@@ -89,10 +92,13 @@ def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
             return _no_array(op, out, tensor.requires_grad)
         out = np.asarray(out)[()]
     node = tensor._node
-    if node is not None and node.requires_grad and recording():
+    bits = mode.get()
+    if node is not None and node.requires_grad and bits & RECORD:
         result = record(op, 1, (node,), (x,), out, NO_OPTIONS)
     else:
         result = Tensor(out, None)
+    if bits > RECORD:
+        anomaly.observe(bits, op, (x,), result)
     if base is not None:
         _note_view(out, result, (tensor,))
     return result
@@ -212,7 +218,8 @@ def call(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any
     raw = [_read_only(a) for a in args]
     raw_kwargs = {k: _read_only(v) for k, v in kwargs.items()}
     tracked = holds_tracked(args) or holds_tracked(kwargs.values())
-    if tracked and recording():
+    bits = mode.get()
+    if tracked and bits & RECORD:
         if entry is None:
             raise errors.no_rule(_public(function, name), None, _nearest(name))
         if not entry.complex and any(getattr(a, "dtype", np.dtype(bool)).kind == "c" for a in raw):
@@ -223,6 +230,8 @@ def call(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any
     for made in wrapped if isinstance(wrapped, (tuple, list)) else (wrapped,):
         if type(made) is Tensor and isinstance(made._data, np.ndarray):
             _note_view(made._data, made, _flat((*args, *kwargs.values())))
+        if type(made) is Tensor and bits > RECORD:
+            anomaly.observe(bits, function, raw, made, raw_kwargs)
     return wrapped
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from autotensor import errors
+from autotensor import anomaly, errors
 from autotensor.array import Tensor, attach
 from autotensor.dispatch import (
     NO_OPTIONS,
@@ -27,7 +27,7 @@ from autotensor.dispatch import (
     wrap,
 )
 from autotensor.engine.graph import Node
-from autotensor.engine.modes import recording
+from autotensor.engine.modes import RECORD, WATCH, mode, recording
 from autotensor.engine.primitive import TABLE, Op, op_of
 from autotensor.ops.indexing import with_entries
 
@@ -47,7 +47,7 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
         return _at(ufunc, name, *inputs)
     out = kwargs.pop("out", None)
     where = kwargs.pop("where", True) if method == "__call__" else True
-    if where is not True and holds_tracked(inputs):
+    if where is not True and (holds_tracked(inputs) or mode.get() & WATCH):
         # Entries left out must not reach the gradient, whatever the derivative there.
         inputs = tuple(x if type(x) in SCALARS else np.where(where, x, 1) for x in inputs)
     with np.errstate(all="ignore") if where is not True else _NO_CONTEXT:
@@ -168,13 +168,18 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
         else:
             return NotImplemented
         out = compute(x, y)
-        if not mask or not recording():
-            return Tensor(out, None)
-        if a is None:
-            a = self._leaf()
-        if b is None:
-            b = other._leaf()
-        return record(op, mask, (a, b), (x, y), out, NO_OPTIONS)
+        bits = mode.get()
+        if not mask or not bits & RECORD:
+            result = Tensor(out, None)
+        else:
+            if a is None:
+                a = self._leaf()
+            if b is None:
+                b = other._leaf()
+            result = record(op, mask, (a, b), (x, y), out, NO_OPTIONS)
+        if bits > RECORD:
+            anomaly.observe(bits, op, (x, y), result)
+        return result
 
     def reflected(self: Tensor, other: Any) -> Any:
         if type(other) not in SCALARS:
@@ -186,9 +191,14 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
         out = compute(other, x)
         if type(out) is complex:  # Python's own product with np.float64, which is a float to it
             out = np.complex128(out)
-        if node is None or not node.requires_grad or not recording():
-            return Tensor(out, None)
-        return record(op, 2, (other, node), (other, x), out, NO_OPTIONS)
+        bits = mode.get()
+        if node is None or not node.requires_grad or not bits & RECORD:
+            result = Tensor(out, None)
+        else:
+            result = record(op, 2, (other, node), (other, x), out, NO_OPTIONS)
+        if bits > RECORD:
+            anomaly.observe(bits, op, (other, x), result)
+        return result
 
     def in_place(self: Tensor, other: Any) -> Any:
         _check_write(self)
