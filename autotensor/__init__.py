@@ -37,8 +37,11 @@ from autotensor.creation import tensor as tensor
 from autotensor.creation import zeros as zeros
 from autotensor.creation import zeros_like as zeros_like
 from autotensor.engine.custom import custom_op as custom_op
+from autotensor.engine.modes import detect_anomaly as detect_anomaly
 from autotensor.engine.modes import enable_grad as enable_grad
 from autotensor.engine.modes import no_grad as no_grad
+from autotensor.engine.modes import record_lines as record_lines
+from autotensor.engine.modes import scope as scope
 from autotensor.engine.primitive import TABLE as _TABLE
 from autotensor.transforms import backward as backward
 from autotensor.transforms import grad as grad

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autotensor import errors
+from autotensor import anomaly, errors
 from autotensor.array import Tensor, attach
 from autotensor.engine.graph import Leaf, Node
 from autotensor.engine.memory import Window
@@ -82,9 +82,12 @@ def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if type(out) not in SCALARS:
             return _no_array(op, out, holds_tracked(args) or holds_tracked(kwargs.values()))
         out = np.asarray(out)[()]
-    result = _recorded(op, args, kwargs, raw, raw_kwargs, out) if mode.get() & RECORD else None
+    bits = mode.get()
+    result = _recorded(op, args, kwargs, raw, raw_kwargs, out) if bits & RECORD else None
     if result is None:
         result = Tensor(out, None)
+    if bits > RECORD:
+        anomaly.observe(bits, op, raw, result, raw_kwargs)
     if view is not None:
         _share(result, view, args)
     return result
@@ -105,10 +108,13 @@ def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
             return _no_array(op, out, tensor.requires_grad)
         out = np.asarray(out)[()]
     node = tensor._node
-    if node is not None and node.requires_grad and mode.get() & RECORD:
+    bits = mode.get()
+    if node is not None and node.requires_grad and bits & RECORD:
         result = record(op, 1, (node,), (x,), out, NO_OPTIONS)
     else:
         result = Tensor(out, None)
+    if bits > RECORD:
+        anomaly.observe(bits, op, (x,), result)
     if view is not None:
         _share(result, view, (tensor,))
     return result
@@ -233,7 +239,8 @@ def call(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any
     raw = [_read_only(a) for a in args]
     raw_kwargs = {k: _read_only(v) for k, v in kwargs.items()}
     tracked = holds_tracked(args) or holds_tracked(kwargs.values())
-    if tracked and recording():
+    bits = mode.get()
+    if tracked and bits & RECORD:
         if entry is None:
             raise errors.no_rule(_public(function, name), None, _nearest(name))
         if not entry.complex and any(getattr(a, "dtype", np.dtype(bool)).kind == "c" for a in raw):
@@ -246,6 +253,8 @@ def call(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any
             if not made._data.flags.writeable:  # because its argument was not, most likely
                 made._data = _writeable(made._data)
             _share(made, made._data, _flat((*args, *kwargs.values())))
+        if type(made) is Tensor and bits > RECORD:
+            anomaly.observe(bits, function, raw, made, raw_kwargs)
     return wrapped
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "LostGradientError",
     "NoGradientError",
     "NoRuleError",
+    "NonFiniteError",
     "ShapeError",
 ]
 
@@ -51,6 +52,10 @@ class NoGradientError(AutotensorError, RuntimeError):
 
 class NoRuleError(AutotensorError, TypeError):
     """A NumPy function without a derivative rule met a tensor that requires grad."""
+
+
+class NonFiniteError(AutotensorError, FloatingPointError):
+    """Under ``detect_anomaly()`` an op or a rule made a NaN or an infinity from finite values."""
 
 
 class ShapeError(AutotensorError, ValueError):
@@ -290,3 +295,35 @@ def not_a_leaf(shape: tuple[int, ...], name: str | None) -> LostGradientError:
 def non_leaf_grad(name: str | None) -> str:
     h = name or "h"
     return f"{h}.grad is None because {h} is not a leaf; call {h}.retain_grad() before backward()."
+
+
+def non_finite(op: str, made: str, inputs: str, shapes: str) -> NonFiniteError:
+    return NonFiniteError(
+        f"{op} made {made}: {inputs}.\n{shapes}Give it input that it is defined for and that does "
+        "not overflow: np.clip(x, low, high), or np.where(mask, x, 1), before the call."
+    )
+
+
+def non_finite_pull(op: str, made: str, why: str, masked: str) -> NonFiniteError:
+    return NonFiniteError(
+        f"the backward pass of {op} made {made}: {why}.\nLeave such entries out by a selection, "
+        f"{masked}: an entry that a selection did not take contributes exactly zero."
+    )
+
+
+def non_finite_held(what: str, holds: str) -> str:
+    return (
+        f"{what} holds {holds}, and what it was made from is freed or was not kept.\nRun the "
+        "computation again inside `with at.detect_anomaly():`, which stops where the first is made."
+    )
+
+
+def finite(count: int, all_held: bool) -> str:
+    results = "1 result" if count == 1 else f"{count:,} results"
+    if all_held:
+        return f"no non-finite value in the {results} of this graph, nor in its gradients."
+    return (
+        f"no non-finite value in what is still held of the {results} of this graph; the rest is "
+        "freed or was not kept.\nRun the computation again inside `with at.detect_anomaly():`, "
+        "which checks everything."
+    )

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from autotensor import anomaly
 from autotensor.array import Tensor, attach
 from autotensor.dispatch import (
     NO_OPTIONS,
@@ -24,7 +25,7 @@ from autotensor.dispatch import (
     unwrap,
     wrap,
 )
-from autotensor.engine.modes import RECORD, mode
+from autotensor.engine.modes import RECORD, WATCH, mode
 from autotensor.engine.primitive import TABLE, Op, op_of
 from autotensor.ops.indexing import is_basic
 from autotensor.storage import View, read
@@ -46,7 +47,7 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
         return add_at(ufunc, name, *inputs)
     out = kwargs.pop("out", None)
     where = kwargs.pop("where", True) if method == "__call__" else True
-    if where is not True and holds_tracked(inputs):
+    if where is not True and (holds_tracked(inputs) or mode.get() & WATCH):
         # Entries left out must not reach the gradient, whatever the derivative there.
         inputs = tuple(x if type(x) in SCALARS else np.where(where, x, 1) for x in inputs)
     with np.errstate(all="ignore") if where is not True else _NO_CONTEXT:
@@ -99,13 +100,18 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
         else:
             return NotImplemented
         out = compute(x, y)
-        if not mask or not mode.get() & RECORD:
-            return Tensor(out, None)
-        if a is None:
-            a = self._leaf()
-        if b is None:
-            b = other._leaf()
-        return record(op, mask, (a, b), (x, y), out, NO_OPTIONS)
+        bits = mode.get()
+        if not mask or not bits & RECORD:
+            result = Tensor(out, None)
+        else:
+            if a is None:
+                a = self._leaf()
+            if b is None:
+                b = other._leaf()
+            result = record(op, mask, (a, b), (x, y), out, NO_OPTIONS)
+        if bits > RECORD:
+            anomaly.observe(bits, op, (x, y), result)
+        return result
 
     def reflected(self: Tensor, other: Any) -> Any:
         if type(other) not in SCALARS:
@@ -117,12 +123,17 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
         out = compute(other, x)
         if type(out) is complex:  # Python's own product with np.float64, which is a float to it
             out = np.complex128(out)
-        if node is None or not node.requires_grad or not mode.get() & RECORD:
-            return Tensor(out, None)
-        return record(op, 2, (other, node), (other, x), out, NO_OPTIONS)
+        bits = mode.get()
+        if node is None or not node.requires_grad or not bits & RECORD:
+            result = Tensor(out, None)
+        else:
+            result = record(op, 2, (other, node), (other, x), out, NO_OPTIONS)
+        if bits > RECORD:
+            anomaly.observe(bits, op, (other, x), result)
+        return result
 
     def in_place(self: Tensor, other: Any) -> Any:
-        if not tracks(self, other) and isinstance(other, _NUMBERS):
+        if mode.get() <= RECORD and not tracks(self, other) and isinstance(other, _NUMBERS):
             return compute_into(self, ufunc, other)
         result = forward(self, other)
         return result if result is NotImplemented else replace(self, result)

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from autotensor import errors
+from autotensor import anomaly, errors
 from autotensor.array import Tensor, attach, sum_gradients
 from autotensor.dispatch import apply
 from autotensor.engine.forward import forward
 from autotensor.engine.graph import Leaf, Node, reachable
-from autotensor.engine.modes import enable_grad, no_grad, recording
+from autotensor.engine.modes import enable_grad, no_grad, recording, unwatched
 from autotensor.engine.primitive import linear
 from autotensor.engine.reverse import reverse
 
@@ -85,11 +85,12 @@ def backward(
             raise errors.nothing_to_differentiate()
         seed = _seed(root, gradient, create_graph)
         seeds[root._node] = seeds[root._node] + seed if root._node in seeds else seed
+    watch = anomaly.watch()
     if create_graph:
-        with enable_grad():
-            _deposit(reverse(seeds, wrap=Tensor))
+        with unwatched(), enable_grad():
+            _deposit(reverse(seeds, wrap=Tensor, watch=watch))
     else:
-        _deposit(reverse(seeds, free=not retain_graph))
+        _deposit(reverse(seeds, free=not retain_graph, watch=watch))
 
 
 def _deposit(gradients: dict[Any, Any]) -> None:
@@ -186,8 +187,9 @@ class _Run:
             if root is not None:
                 seed = _seed(output, g, record)
                 seeds[root] = seeds[root] + seed if root in seeds else seed
-        with enable_grad() if record else no_grad():
-            found = reverse(seeds, set(self.nodes), wrap=Tensor if record else None)
+        watch = anomaly.watch()
+        with unwatched(), enable_grad() if record else no_grad():
+            found = reverse(seeds, set(self.nodes), wrap=Tensor if record else None, watch=watch)
         return [
             self.give(
                 found.get(node, np.zeros(node.shape, node.dtype)), record or isinstance(x, Tensor)
@@ -365,7 +367,7 @@ def jvp(
         node: _seed(alias, t, record)
         for node, alias, t in zip(run.nodes, run.aliases, tangents, strict=True)
     }
-    with enable_grad() if record else no_grad():
+    with unwatched(), enable_grad() if record else no_grad():
         found = forward({r for r in run.roots if r is not None}, start, Tensor, record=record)
     pushed = [
         run.give(found.get(root, np.zeros(y.shape, y.dtype)), record or run.tensors_in)
@@ -390,7 +392,7 @@ def _backward_method(
         # The usual loss, without the loops and checks that several roots with seeds need.
         if not node.requires_grad:
             raise errors.nothing_to_differentiate()
-        _deposit(reverse({node: node.dtype.type(1)}, free=not retain_graph))
+        _deposit(reverse({node: node.dtype.type(1)}, free=not retain_graph, watch=anomaly.watch()))
     else:
         backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
 

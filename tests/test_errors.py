@@ -42,6 +42,18 @@ def in_place(x, other):
     x += other
 
 
+def root_of_negative():
+    x = leaf([4.0, -3e-9], name="x")
+    with at.detect_anomaly(), np.errstate(invalid="ignore"):
+        np.sqrt(x)
+
+
+def root_of_zero():
+    x = leaf([4.0, 0.0], name="x")
+    with at.detect_anomaly(), np.errstate(all="ignore"):
+        (np.sqrt(x) * 0.0).sum().backward()
+
+
 def frozen_result():
     h = leaf() * 2
     h.requires_grad = False
@@ -222,6 +234,22 @@ MISUSE = {
         TypeError,
         "cube: the rule for 'x' must be a Python function of plain parameters",
     ),
+    "non_finite": (
+        root_of_negative,
+        FloatingPointError,
+        f"np.sqrt (test_errors.py:{root_of_negative.__code__.co_firstlineno + 3}) made 1 NaN of 2 "
+        "at [1]: its input was -3e-9 and came from leaf 'x'.\nShapes: (2,) to (2,). Give it input "
+        "that it is defined for and that does not overflow: np.clip(x, low, high), or "
+        "np.where(mask, x, 1), before the call.",
+    ),
+    "non_finite_pull": (
+        root_of_zero,
+        FloatingPointError,
+        f"the backward pass of np.sqrt (test_errors.py:{root_of_zero.__code__.co_firstlineno + 3}) "
+        "made 1 NaN of 2 at [1] for 'x': its derivative is inf, the cotangent 0.0, its result "
+        "0.0.\nLeave such entries out by a selection, np.where(x > 0, np.sqrt(x), 0): an entry "
+        "that a selection did not take contributes exactly zero.",
+    ),
     "not_a_leaf": (
         lambda: pickle.dumps(leaf([1.0]) * 2),
         TypeError,
@@ -233,6 +261,7 @@ MISUSE = {
 
 HELPERS = {"called"}  # parts of texts
 WARNINGS = {"non_leaf_grad"}
+REPORTS = {"finite", "non_finite_held"}  # of explain_nan; see test_anomaly
 
 
 @pytest.mark.parametrize("name", MISUSE)
@@ -250,7 +279,7 @@ def test_every_text_has_its_misuse():
         for name, function in vars(errors).items()
         if inspect.isfunction(function) and function.__module__ == errors.__name__
     }
-    assert texts == MISUSE.keys() | HELPERS | WARNINGS
+    assert texts == MISUSE.keys() | HELPERS | WARNINGS | REPORTS
 
 
 @pytest.mark.parametrize("name", MISUSE)

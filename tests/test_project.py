@@ -27,7 +27,7 @@ LAYERS = (
     {"engine"},
     {"ops"},
     {"array"},
-    {"storage"},
+    {"anomaly", "storage"},
     {"dispatch"},
     {"writing"},
     {"creation", "operators"},

@@ -122,6 +122,7 @@ def _collect(roots: Sequence[Tensor], given: Named, variables: Named) -> Graph:
             _arguments(node, ids),
             _options(node) if isinstance(node, Node) else (),
             buffers.add(node) if isinstance(node, Node) else 0,
+            node.notes.get("line", "") if node.notes else "",
         )
         for node in nodes
     )

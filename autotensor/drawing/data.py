@@ -25,6 +25,7 @@ class Vertex(NamedTuple):
         constant.
     options : the other arguments of the call, as ``(name, text)``.
     kept : bytes kept for the backward pass, without buffers that an earlier vertex keeps too.
+    line : ``file:line`` of the call, where it was recorded.
     """
 
     id: int
@@ -38,6 +39,7 @@ class Vertex(NamedTuple):
     arguments: tuple[int | str, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
     kept: int = 0
+    line: str = ""
 
 
 class Edge(NamedTuple):

@@ -175,6 +175,8 @@ def _hint(vertex: Vertex) -> str:
     parts = [f"#{vertex.id} {title(vertex)}", shape_text(vertex)]
     if vertex.kept:
         parts.append(f"keeps {byte_size(vertex.kept)} for backward")
+    if vertex.line:
+        parts.append(vertex.line)
     return ", ".join(parts)
 
 

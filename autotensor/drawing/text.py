@@ -66,6 +66,7 @@ def tree(
             name = f"{name} #{vertex.id}".lstrip()
         head = "  ".join(filter(None, (name, shape_text(vertex))))
         value = f"= {clean(vertex.value)}" if vertex.value else ""
+        value = "  ".join(filter(None, (value, clean(vertex.line))))
         rows.append((lead, *(_plain(part) if ascii else part for part in (head, text, value))))
     output = _aligned(rows)
     left = len(vertices) - len(lines) - expressions.inlined

@@ -9,14 +9,31 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["RECORD", "WATCH", "Mode", "enable_grad", "mode", "no_grad", "recording"]
+__all__ = [
+    "LINES",
+    "RECORD",
+    "SCOPED",
+    "WATCH",
+    "Mode",
+    "detect_anomaly",
+    "enable_grad",
+    "mode",
+    "no_grad",
+    "record_lines",
+    "recording",
+    "scope",
+    "scope_path",
+    "unwatched",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 # The bits of the mode. Ops read it once: RECORD alone, and 0, are the two fast ways.
-RECORD, WATCH = 1, 2
+RECORD, WATCH, LINES, SCOPED = 1, 2, 4, 8
 mode: ContextVar[int] = ContextVar("mode", default=RECORD)
+
+_scopes: ContextVar[tuple[str, ...]] = ContextVar("scopes", default=())
 
 # What the open blocks will restore; here and not in the blocks, which threads may share.
 _before: ContextVar[tuple[int, ...]] = ContextVar("before", default=())
@@ -25,6 +42,11 @@ _before: ContextVar[tuple[int, ...]] = ContextVar("before", default=())
 def recording() -> bool:
     """Whether ops on tracked tensors are recorded."""
     return bool(mode.get() & RECORD)
+
+
+def scope_path() -> str:
+    """The names of the open scopes, joined by "/"."""
+    return "/".join(_scopes.get())
 
 
 class Mode:
@@ -58,14 +80,14 @@ class Mode:
 
             @functools.wraps(function)
             async def awaited(*args: P.args, **kwargs: P.kwargs) -> Any:
-                with type(self)():
+                with self:
                     return await function(*args, **kwargs)
 
             return awaited  # type: ignore[return-value]
 
         @functools.wraps(function)
         def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-            with type(self)():
+            with self:
                 return function(*args, **kwargs)
 
         return wrapped
@@ -104,3 +126,111 @@ class enable_grad(Mode):  # noqa: N801 - the field's name for it, used like a fu
 
     __slots__ = ()
     _sets = RECORD
+
+
+class detect_anomaly(Mode):  # noqa: N801 - the field's name for it, used like a function
+    """Stop at the first op that makes a NaN or an infinity from finite inputs, either way.
+
+    Inside the block every op is checked when it runs, on tensors that require grad and on others,
+    and every rule when a backward pass calls it. A value that is masked later is found too, as is
+    a derivative that is infinite where the cotangent is zero. Lines are recorded as by
+    `record_lines`. Costs nothing outside such blocks, inside one look at each result. Also a
+    decorator.
+
+    Raises
+    ------
+    NonFiniteError
+        From the op itself, so that a debugger stops there; a subclass of FloatingPointError.
+
+    Examples
+    --------
+    >>> import autotensor as at, numpy as np
+    >>> x = at.tensor([4.0, 0.0], name="x", requires_grad=True)
+    >>> with at.detect_anomaly(), np.errstate(divide="ignore"):
+    ...     loss = np.where(x > 0, np.log(x), 0).sum()
+    Traceback (most recent call last):
+    autotensor.errors.NonFiniteError: np.log (...) made 1 inf of 2 at [1]: its input was 0.0 and...
+
+    See Also
+    --------
+    autotensor.Tensor.explain_nan : the same for a graph that is there already.
+    """
+
+    __slots__ = ()
+    _sets = WATCH | LINES
+
+
+class record_lines(Mode):  # noqa: N801 - used like a function
+    """Note with every recorded op the line of the caller's file, for errors and pictures.
+
+    Also a decorator.
+
+    Examples
+    --------
+    >>> import autotensor as at
+    >>> x = at.tensor(3.0, requires_grad=True)
+    >>> with at.record_lines():
+    ...     y = x * x
+    >>> print(at.graph(y))
+    y  ()     x * x          = 9  <doctest ...>:2
+    └─ x  ()  requires grad  = 3
+    kept for backward: 8 B in 1 array (x)
+    """
+
+    __slots__ = ()
+    _sets = LINES
+
+
+class scope(Mode):  # noqa: N801 - used like a function
+    """Note with every recorded op the name of the part of the model that it belongs to.
+
+    Names of nested scopes are joined by "/". Also a decorator.
+
+    Parameters
+    ----------
+    name : str
+        Of the part; it may have slashes of its own.
+
+    Raises
+    ------
+    TypeError
+        If `name` is no str.
+
+    Examples
+    --------
+    >>> import autotensor as at, numpy as np
+    >>> x = at.tensor(-1.0, requires_grad=True)
+    >>> with at.detect_anomaly(), np.errstate(invalid="ignore"):
+    ...     with at.scope("encoder"), at.scope("norm"):
+    ...         np.sqrt(x)
+    Traceback (most recent call last):
+    autotensor.errors.NonFiniteError: np.sqrt (..., in encoder/norm) made NaN: its input was -1.0...
+    """
+
+    __slots__ = ("name",)
+    _sets = SCOPED
+
+    def __init__(self, name: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"at.scope() needs a name, a str; got {type(name).__name__}")
+        self.name = name
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        _scopes.set((*_scopes.get(), self.name))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _scopes.set(_scopes.get()[:-1])
+        super().__exit__(kind, error, trace)
+
+
+class unwatched(Mode):  # noqa: N801 - used like a function
+    """For walks that run rules on Tensors: what a rule makes on its way is its own affair."""
+
+    __slots__ = ()
+    _clears = WATCH

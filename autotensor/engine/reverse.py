@@ -30,6 +30,7 @@ def reverse(
     *,
     wrap: Wrap | None = None,
     free: bool = False,
+    watch: Callable[[Node, str, Any, Any], None] | None = None,
 ) -> dict[Any, Any]:
     """Carry `cotangents` (node to array) down to the leaves, or to `stops`.
 
@@ -39,6 +40,7 @@ def reverse(
     stops : the only nodes asked for, and where the walk ends; None for all leaves.
     wrap : ``wrap(array, node)`` makes a Tensor; given when the pass itself is differentiated.
     free : drop what the nodes kept, as the walk passes them.
+    watch : ``watch(node, name, g, c)`` sees what each rule made of its cotangent.
 
     Returns
     -------
@@ -109,6 +111,8 @@ def reverse(
                         waiting[parent].append(c)
                     continue
                 c = fit(c, plan.op, name, parent, wrap)
+            if watch is not None:
+                watch(node, name, g, c)
             held = cotangents.get(parent)
             if held is None:
                 cotangents[parent] = c

@@ -175,3 +175,17 @@ def test_the_number_of_lines_is_kept(max_lines):
     lines = tree(vertices, "caption", max_lines=max_lines).split("\n")
     assert len(lines) == max_lines + (2 if max_lines < 3 else 1)
     assert lines[-1] == "caption"
+
+
+def test_lines_are_shown_where_they_were_recorded():
+    x = at.tensor(2.0, requires_grad=True)
+    with at.record_lines():
+        y = np.exp(x)
+    *lines, _ = at.graph(y * 1.0).to_text(ascii=True).split("\n")
+    number = test_lines_are_shown_where_they_were_recorded.__code__.co_firstlineno + 3
+    assert lines == [
+        "()           y * 1.0        = 7.389",
+        f"`- y  ()     exp            = 7.389  test_text.py:{number}",
+        "   `- x  ()  requires grad  = 2",
+    ]
+    assert f"keeps 8 B for backward, test_text.py:{number}</title>" in at.graph(y).to_svg()

@@ -1,12 +1,14 @@
-"""`no_grad` and `enable_grad`: nested, decorating, and apart under threads and asyncio."""
+"""The modes: nested, decorating, and apart under threads and asyncio."""
 
 import asyncio
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import autotensor as at
+from autotensor.engine.modes import LINES, RECORD, SCOPED, WATCH, mode, scope_path
 
 
 def records():
@@ -193,3 +195,161 @@ def test_a_recorded_pass_records_in_either_mode():
     slope, x.grad = x.grad, None
     slope.backward()
     assert x.grad.item() == 24.0
+
+
+# -- watching, lines and scopes -------------------------------------------------------------------
+
+
+def state():
+    return mode.get(), scope_path()
+
+
+def test_each_mode_sets_its_bits_and_restores_them():
+    blocks = [
+        (at.detect_anomaly(), RECORD | WATCH | LINES, ""),
+        (at.record_lines(), RECORD | LINES, ""),
+        (at.scope("encoder"), RECORD | SCOPED, "encoder"),
+    ]
+    for block, bits, path in blocks:
+        with block:
+            assert state() == (bits, path)
+            with at.no_grad(), block:  # once more, while it is open
+                assert mode.get() == bits - RECORD
+            assert state() == (bits, path)
+        assert state() == (RECORD, "")
+
+
+def test_names_of_scopes_are_joined():
+    outer, inner = at.scope("encoder/3"), at.scope("norm")
+    with outer:
+        with inner, inner:
+            assert scope_path() == "encoder/3/norm/norm"
+        with pytest.raises(ZeroDivisionError), inner:
+            divmod(1, 0)
+        assert scope_path() == "encoder/3"
+    assert state() == (RECORD, "")
+
+
+def test_a_scope_needs_a_name():
+    with pytest.raises(TypeError, match=r"^at.scope\(\) needs a name, a str; got function$"):
+        at.scope(lambda: None)
+
+
+def test_functions_are_decorated_with_these_too():
+    @at.scope("outer")
+    @at.detect_anomaly()
+    def decorated(n):
+        return decorated(n - 1) if n else state()
+
+    @at.scope("task")
+    async def awaited():
+        await asyncio.sleep(0)
+        return state()
+
+    assert decorated(1) == (RECORD | WATCH | LINES | SCOPED, "outer/outer")
+    assert asyncio.run(awaited()) == (RECORD | SCOPED, "task")
+    assert state() == (RECORD, "")
+
+
+def test_threads_do_not_see_each_others_scope_or_watching():
+    watch, name, barrier = at.detect_anomaly(), at.scope("name"), threading.Barrier(2, timeout=10)
+
+    def inside():
+        with watch, name:
+            barrier.wait()
+            barrier.wait()
+            return state()
+
+    def outside():
+        barrier.wait()
+        result = state()
+        barrier.wait()
+        return result
+
+    with ThreadPoolExecutor(2) as pool:
+        results = pool.submit(inside), pool.submit(outside)
+        assert [result.result() for result in results] == [
+            (RECORD | WATCH | LINES | SCOPED, "name"),
+            (RECORD, ""),
+        ]
+
+
+def test_tasks_do_not_see_each_others_scope_or_watching():
+    async def task(*blocks):
+        for block in blocks:
+            block.__enter__()
+        await asyncio.sleep(0)
+        result = state()
+        for block in reversed(blocks):
+            block.__exit__(None, None, None)
+        await asyncio.sleep(0)
+        return result, state()
+
+    async def main():
+        scope = at.scope("name")
+        return await asyncio.gather(task(scope, at.detect_anomaly()), task(), task(scope, scope))
+
+    assert asyncio.run(main()) == [
+        ((RECORD | WATCH | LINES | SCOPED, "name"), (RECORD, "")),
+        ((RECORD, ""), (RECORD, "")),
+        ((RECORD | SCOPED, "name/name"), (RECORD, "")),
+    ]
+
+
+# -- all at once ----------------------------------------------------------------------------------
+
+
+def second_derivative(x):
+    """That of x**3, from gradients within a gradient, which leave the mode as it was."""
+    before = state()
+    slope = at.grad(at.grad(lambda z: z * z * z))(x)
+    return slope == 6.0 * x and state() == before
+
+
+def test_nested_gradients_in_threads_and_tasks_at_once():
+    rounds, workers = 625, range(4)
+    quiet, loud = at.no_grad(), at.enable_grad()  # one object for all
+
+    def right(name):
+        return scope_path() == name and not records()
+
+    def in_thread(k):
+        wrong = 0
+        for i in range(rounds):
+            fine = second_derivative(float(i))
+            with at.scope(f"thread{k}"), quiet:
+                fine &= right(f"thread{k}") and second_derivative(float(i))
+                with loud:
+                    fine &= records()
+                fine &= right(f"thread{k}")
+            wrong += not (fine and records() and state() == (RECORD, ""))
+        return wrong
+
+    async def in_task(k):
+        wrong = 0
+        for i in range(rounds):
+            fine = second_derivative(float(i))
+            with at.scope(f"task{k}"), quiet:
+                await asyncio.sleep(0)
+                fine &= right(f"task{k}") and second_derivative(float(i))
+                with loud:
+                    await asyncio.sleep(0)
+                    fine &= records()
+                fine &= right(f"task{k}")
+            await asyncio.sleep(0)
+            wrong += not (fine and records() and state() == (RECORD, ""))
+        return wrong
+
+    async def all_tasks():
+        return await asyncio.gather(*map(in_task, workers))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(len(workers)) as pool:
+            threads = [pool.submit(in_thread, k) for k in workers]
+            wrong = asyncio.run(all_tasks()) + [thread.result() for thread in threads]
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(wrong) * rounds == 5_000
+    assert wrong == [0] * 8
