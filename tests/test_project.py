@@ -29,7 +29,7 @@ LAYERS = (
     {"array"},
     {"dispatch"},
     {"creation", "operators"},
-    {"transforms"},
+    {"replay", "transforms"},
     {"checking", "drawing", "nn", "optim"},
     {"__init__"},
     {"__main__"},
