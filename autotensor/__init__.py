@@ -40,6 +40,7 @@ from autotensor.engine.custom import custom_op as custom_op
 from autotensor.engine.modes import enable_grad as enable_grad
 from autotensor.engine.modes import no_grad as no_grad
 from autotensor.engine.primitive import TABLE as _TABLE
+from autotensor.recompute import checkpoint as checkpoint
 from autotensor.transforms import backward as backward
 from autotensor.transforms import grad as grad
 from autotensor.transforms import jvp as jvp

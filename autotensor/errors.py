@@ -17,6 +17,7 @@ __all__ = [
     "LostGradientError",
     "NoGradientError",
     "NoRuleError",
+    "RecomputeError",
     "ShapeError",
 ]
 
@@ -51,6 +52,10 @@ class NoGradientError(AutotensorError, RuntimeError):
 
 class NoRuleError(AutotensorError, TypeError):
     """A NumPy function without a derivative rule met a tensor that requires grad."""
+
+
+class RecomputeError(AutotensorError, RuntimeError):
+    """A function under ``at.checkpoint`` did something else when it was run again."""
 
 
 class ShapeError(AutotensorError, ValueError):
@@ -306,3 +311,11 @@ def not_a_leaf(shape: tuple[int, ...], name: str | None) -> LostGradientError:
 def non_leaf_grad(name: str | None) -> str:
     h = name or "h"
     return f"{h}.grad is None because {h} is not a leaf; call {h}.retain_grad() before backward()."
+
+
+def recomputed_otherwise(name: str) -> RecomputeError:
+    return RecomputeError(
+        f"at.checkpoint ran {name} again for the gradient, and it computed or read something else "
+        "than the first time.\nLeave what it reads unchanged until backward(), and pass the "
+        "Generator that it draws from as an argument."
+    )

@@ -57,6 +57,15 @@ def in_place(x, other):
     x += other
 
 
+def run_again():
+    factors = iter([1.0, 2.0])
+
+    def noisy(x):
+        return x * next(factors)
+
+    at.checkpoint(noisy, leaf()).backward()
+
+
 def frozen_result():
     h = leaf() * 2
     h.requires_grad = False
@@ -228,6 +237,13 @@ MISUSE = {
         RuntimeError,
         "the tensor 'h' of shape () is the result of an op; written to under no_grad(), its value "
         "would no\nlonger fit its gradient. Write to h = h.detach(), or let the write be recorded.",
+    ),
+    "recomputed_otherwise": (
+        run_again,
+        RuntimeError,
+        "at.checkpoint ran noisy again for the gradient, and it computed or read something else "
+        "than the first time.\nLeave what it reads unchanged until backward(), and pass the "
+        "Generator that it draws from as an argument.",
     ),
     "unknown_rule_name": (
         lambda: op_with(lambda g, y: g),

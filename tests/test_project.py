@@ -30,6 +30,7 @@ LAYERS = (
     {"dispatch"},
     {"creation", "operators"},
     {"replay", "transforms"},
+    {"recompute"},
     {"checking", "drawing", "nn", "optim"},
     {"__init__"},
     {"__main__"},
