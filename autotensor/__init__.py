@@ -43,6 +43,7 @@ from autotensor.engine.modes import no_grad as no_grad
 from autotensor.engine.modes import record_lines as record_lines
 from autotensor.engine.modes import scope as scope
 from autotensor.engine.primitive import TABLE as _TABLE
+from autotensor.recompute import checkpoint as checkpoint
 from autotensor.transforms import backward as backward
 from autotensor.transforms import grad as grad
 from autotensor.transforms import jvp as jvp

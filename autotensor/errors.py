@@ -18,6 +18,7 @@ __all__ = [
     "NoGradientError",
     "NoRuleError",
     "NonFiniteError",
+    "RecomputeError",
     "ShapeError",
 ]
 
@@ -56,6 +57,10 @@ class NoRuleError(AutotensorError, TypeError):
 
 class NonFiniteError(AutotensorError, FloatingPointError):
     """Under ``detect_anomaly()`` an op or a rule made a NaN or an infinity from finite values."""
+
+
+class RecomputeError(AutotensorError, RuntimeError):
+    """A function under ``at.checkpoint`` did something else when it was run again."""
 
 
 class ShapeError(AutotensorError, ValueError):
@@ -326,4 +331,12 @@ def finite(count: int, all_held: bool) -> str:
         f"no non-finite value in what is still held of the {results} of this graph; the rest is "
         "freed or was not kept.\nRun the computation again inside `with at.detect_anomaly():`, "
         "which checks everything."
+    )
+
+
+def recomputed_otherwise(name: str) -> RecomputeError:
+    return RecomputeError(
+        f"at.checkpoint ran {name} again for the gradient, and it computed or read something else "
+        "than the first time.\nLeave what it reads unchanged until backward(), and pass the "
+        "Generator that it draws from as an argument."
     )

@@ -25,9 +25,9 @@ from autotensor.dispatch import (
     unwrap,
     wrap,
 )
+from autotensor.engine.memory import is_basic
 from autotensor.engine.modes import RECORD, WATCH, mode
 from autotensor.engine.primitive import TABLE, Op, op_of
-from autotensor.ops.indexing import is_basic
 from autotensor.storage import View, read
 from autotensor.writing import WRITERS, add_at, compute_into, into, replace, tracks, write
 

@@ -174,7 +174,8 @@ def note_view(result: Tensor, out: Array, tensor: Tensor) -> None:
     place = tensor._place
     x = tensor._data
     if type(x) is not np.ndarray:
-        window = Window(out, out.base)  # of a scalar NumPy has made an array to view
+        made: Any = out.base
+        window = Window(out, made)  # of a scalar NumPy has made an array to view
     elif type(place) is View:
         window = Window(out, x)
     elif storage.written or result._data is not out:

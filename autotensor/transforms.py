@@ -21,7 +21,7 @@ from autotensor.engine.modes import enable_grad, no_grad, recording, unwatched
 from autotensor.engine.primitive import linear
 from autotensor.engine.reverse import reverse
 
-__all__ = ["backward", "grad", "jvp", "value_and_grad", "vjp"]
+__all__ = ["backward", "grad", "jvp", "open_alias", "value_and_grad", "vjp"]
 
 
 def _alias(x: Any) -> Any:
@@ -124,7 +124,7 @@ def _seed(root: Tensor, gradient: Any, create_graph: bool) -> Any:
     return Tensor(gradient, None) if create_graph and not isinstance(gradient, Tensor) else gradient
 
 
-def _open(x: Any) -> Tensor:
+def open_alias(x: Any) -> Tensor:
     """A fresh alias of `x` that requires grad."""
     if isinstance(x, Tensor):
         if x.dtype.kind not in "fc":
@@ -156,7 +156,7 @@ class _Run:
 
     def __init__(self, name: str, function: Callable[..., Any], inputs: Sequence[Any]) -> None:
         self.inputs = inputs
-        self.aliases = [_open(x) for x in inputs]
+        self.aliases = [open_alias(x) for x in inputs]
         # Now, because the function may write to an alias in place, which gives it another node.
         self.nodes: list[Any] = [alias._node for alias in self.aliases]
         self.tensors_in = any(isinstance(x, Tensor) for x in inputs)

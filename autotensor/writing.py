@@ -15,9 +15,9 @@ from autotensor import errors
 from autotensor.array import Tensor
 from autotensor.dispatch import SCALARS, call, node_of, owned, unwrap
 from autotensor.engine.graph import Leaf, Node
-from autotensor.engine.memory import Window
+from autotensor.engine.memory import Window, is_basic
 from autotensor.engine.modes import enable_grad, recording
-from autotensor.ops.indexing import is_basic, with_entries
+from autotensor.ops.indexing import with_entries
 from autotensor.storage import Storage, View, is_alone, storage_of, window_of
 
 __all__ = ["WRITERS", "add_at", "compute_into", "into", "replace", "set_value", "tracks", "write"]
@@ -132,7 +132,7 @@ def _is_there(value: Any, index: Any, storage: Storage, window: Window | None) -
 
 
 def _record(storage: Storage, window: Window | None, index: Any, value: Any) -> None:
-    """Give the storage its new node, after `value` was written at `index` of what `window` shows."""
+    """Give the storage its new node, after a write of `value` at `index` of what `window` sees."""
     old, array = storage.node, storage.array
     tracked = tracks(value)
     if window is None and (index is ... or (type(index) is slice and index == slice(None))):
@@ -175,7 +175,8 @@ def into(out: Any, result: Any, where: Any) -> Any:
         # NumPy leaves the other entries of its fresh result undefined; here they are zero.
         return result if where is True else np.where(where, result, result.dtype.type(0))
     if isinstance(out, Tensor):
-        return replace(out, result if where is True else np.where(where, result, out))
+        merged: Any = result if where is True else np.where(where, result, out)
+        return replace(out, merged)
     if isinstance(result, Tensor) and result.requires_grad:
         raise errors.filled_ndarray()
     np.copyto(out, unwrap(result), casting="same_kind", where=unwrap(where))

@@ -54,6 +54,15 @@ def root_of_zero():
         (np.sqrt(x) * 0.0).sum().backward()
 
 
+def run_again():
+    factors = iter([1.0, 2.0])
+
+    def noisy(x):
+        return x * next(factors)
+
+    at.checkpoint(noisy, leaf()).backward()
+
+
 def frozen_result():
     h = leaf() * 2
     h.requires_grad = False
@@ -212,6 +221,13 @@ MISUSE = {
         TypeError,
         "the gradient passed is complex128, the tensor float64: its imaginary part would be "
         "dropped. Pass its real part.",
+    ),
+    "recomputed_otherwise": (
+        run_again,
+        RuntimeError,
+        "at.checkpoint ran noisy again for the gradient, and it computed or read something else "
+        "than the first time.\nLeave what it reads unchanged until backward(), and pass the "
+        "Generator that it draws from as an argument.",
     ),
     "unknown_rule_name": (
         lambda: op_with(lambda g, y: g),

@@ -18,7 +18,7 @@ class Deferred:
     shape: tuple[int, ...]
 
     def own(self, live: Any, mine: bool) -> None:
-        """Learn of the ``g`` it was made of: its live entries, and whether it may be overwritten."""
+        """Learn of the ``g`` it was made of: the live entries, and whether it may be overwritten."""
 
     def absorb(self, other: Deferred) -> bool:
         """Take in another one of the same kind, or refuse."""
@@ -29,5 +29,5 @@ class Deferred:
         raise NotImplementedError
 
     def mark(self, live: Any, mine: bool) -> Any:
-        """The live entries: its own and those of `live`, None for none."""
-        raise NotImplementedError
+        """The live entries: its own and those of `live`, None for none yet; None if all may be."""
+        return None

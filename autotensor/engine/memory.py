@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Window", "relaid"]
+__all__ = ["Window", "is_basic", "relaid"]
 
 Array = np.ndarray[Any, Any]
 
@@ -34,7 +34,7 @@ class Window:
         return f"window{self.shape}"
 
     def within(self, outer: Window) -> Window:
-        """This window, cut in what `outer` sees, as one in the whole."""
+        """The window itself, cut in what `outer` sees, as one in the whole."""
         self.offset += outer.offset
         self.whole = outer.whole
         self.writeable = self.writeable and outer.writeable
@@ -120,6 +120,15 @@ def relaid(array: Array) -> Array:
         copy = _spread(array.shape, array.strides, array.dtype, np.empty)
         copy[...] = array
     return copy
+
+
+def is_basic(index: Any) -> bool:
+    """Whether `index` is made of integers, slices, ``None`` and ``...``: it gives a view."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(
+        p is None or p is ... or (isinstance(p, (int, np.integer, slice)) and type(p) is not bool)
+        for p in parts
+    )
 
 
 def _address(array: Array) -> int:

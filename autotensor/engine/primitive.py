@@ -192,7 +192,7 @@ class Op:
     def reduced(self, options: Mapping[str, Any]) -> tuple[Any, bool]:
         """The axes that a call with these options reduced, and whether it kept them."""
         found = (options.get(name, self.defaults[name]) for name in ("axis", "keepdims"))
-        return tuple(found)  # type: ignore[return-value]
+        return tuple(found)
 
     def plan(self, mask: int, count: int, complex: bool) -> Plan:
         """The plan for the inputs in the bit mask `mask`, made at its first use."""

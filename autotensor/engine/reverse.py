@@ -138,7 +138,8 @@ def _collect(node: Any, g: Any, deferred: list[Deferred], mine: bool, lives: dic
         for d in deferred:
             live = d.mark(live, ours)
             ours = True
-        lives[node] = live
+        if live is not None:
+            lives[node] = live
     for d in deferred:
         g = d.add_to(g, mine)
         mine = True
@@ -152,11 +153,6 @@ def _leading_to(stops: Collection[Any], order: list[Any]) -> set[Any]:
         if node.plan is not None and any(node.parents[slot] in needed for slot in node.plan.slots):
             needed.add(node)
     return needed
-
-
-def _densify(deferred: Deferred, g: Any) -> Any:
-    total = deferred.dense()
-    return total if g is None else total + g
 
 
 def wrapped(node: Node, wrap: Wrap) -> tuple[Any, ...]:

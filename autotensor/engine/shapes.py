@@ -74,4 +74,5 @@ def expand(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
 def pick(g: Any, mask: Any) -> Any:
     """`g` times `mask`, but exactly 0 where the mask is, whatever `g` is there."""
     picked = np.where(mask, g, 0)
-    return picked * mask if getattr(mask, "dtype", None) != bool else picked
+    whole = getattr(mask, "dtype", None) == np.dtype(bool)
+    return picked if whole else picked * mask

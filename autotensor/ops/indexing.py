@@ -4,9 +4,9 @@ import operator
 
 import numpy as np
 
-from autotensor.engine.memory import Window
-from autotensor.engine.primitive import linear
 from autotensor.engine.deferred import Deferred
+from autotensor.engine.memory import Window, is_basic
+from autotensor.engine.primitive import linear
 from autotensor.engine.shapes import unbroadcast
 
 
@@ -46,8 +46,7 @@ class Scatter(Deferred):
         if live is None:
             live = _zeros(self.indices, self.shape, np.dtype(bool))
         elif not _fit(self.indices, live):
-            live = live | self.mark(None, False)
-            return live
+            return live | self.mark(None, False)
         elif not mine:
             live = live.copy()
         for index, part in zip(self.indices, self.lives, strict=True):
@@ -101,7 +100,9 @@ def _fit(indices, array):
 def _zeros(indices, shape, dtype):
     for index in indices:
         if type(index) is Window:
-            if dtype != bool and index.dtype != index.whole[2]:  # the real part of complex memory
+            if (
+                dtype.kind != "b" and index.dtype != index.whole[2]
+            ):  # the real part of complex memory
                 dtype = np.result_type(dtype, np.complex64)
             return index.blank(dtype)
     return np.zeros(shape, dtype)
@@ -123,7 +124,7 @@ def _add_at(out, index, value):
     if type(index) is Window:
         seen = index.see(out)
         if index.may_overlap():
-            np.add.at(seen, ..., value)
+            np.add.at(seen, (...,), value)
         else:
             seen += value
     elif is_basic(index):
@@ -137,15 +138,6 @@ def _scatter(values, indices, shape):
     for index, value in zip(indices, values, strict=True):
         _add_at(out, index, value)
     return out
-
-
-def is_basic(index):
-    """Whether `index` is made of integers, slices, ``None`` and ``...``: it gives a view."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(
-        p is None or p is ... or (isinstance(p, (int, np.integer, slice)) and type(p) is not bool)
-        for p in parts
-    )
 
 
 def _take(a, index):
@@ -216,7 +208,7 @@ def _written(g, index, shape):
 def _survives(index, shape):
     """1 for the writes that last, 0 for those to an entry that a later one of them hit again."""
     parts = index if isinstance(index, tuple) else (index,)
-    if is_basic(tuple(p for p in parts if getattr(p, "dtype", None) != bool)):
+    if is_basic(tuple(p for p in parts if getattr(p, "dtype", None) != np.dtype(bool))):
         return 1
     last = np.zeros(shape, int)
     order = np.arange(last[index].size).reshape(last[index].shape)
