@@ -18,7 +18,7 @@ class Deferred:
     shape: tuple[int, ...]
 
     def own(self, live: Any, mine: bool) -> None:
-        """Learn of the ``g`` it was made of: the live entries, and whether it may be overwritten."""
+        """Learn of the ``g`` it was made of: the live entries, and whether it may be changed."""
 
     def absorb(self, other: Deferred) -> bool:
         """Take in another one of the same kind, or refuse."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from typing import Any
 
@@ -10,11 +11,14 @@ import numpy as np
 from autotensor import errors
 from autotensor.engine.deferred import Deferred
 from autotensor.engine.graph import Leaf, reachable
+from autotensor.engine.live import drop_dead, push_live
 from autotensor.engine.modes import enable_grad
 from autotensor.engine.reverse import Wrap, fit, reverse, wrapped
 from autotensor.engine.shapes import broadcast
 
 __all__ = ["forward"]
+
+_NO_CONTEXT = contextlib.nullcontext()
 
 
 def forward(
@@ -35,6 +39,7 @@ def forward(
         The tangent of each root; a root that does not depend on `tangents` is missing.
     """
     found = dict(tangents)
+    lives: dict[Any, Any] = {}
     for node in reversed(reachable(roots, tangents)):
         if node in tangents or node.plan is None:
             continue
@@ -44,20 +49,32 @@ def forward(
         if node.kept is None:
             raise errors.graph_freed(node.plan.op.name, node.shape)
         kept = wrapped(node, make) if record else node.kept
-        if node.plan.push_all is not None:
-            total = node.plan.push_all(_all_tangents(node, found), kept, node, None)
-        else:
-            total = None
-            for slot, name, push in live:
-                parent = node.parents[slot]
-                t = found[parent]
-                if push is not None:
-                    c = push(t, kept, node, parent)
-                else:
-                    c = _transposed(t, kept, node, slot, name, make, record)
-                total = c if total is None else total + c
+        guarded = node.plan.op.kind == "selection" or (lives and _below(node, lives))
+        with np.errstate(all="ignore") if guarded else _NO_CONTEXT:
+            if node.plan.push_all is not None:
+                total = node.plan.push_all(_all_tangents(node, found), kept, node, None)
+            else:
+                total = None
+                for slot, name, push in live:
+                    parent = node.parents[slot]
+                    t = found[parent]
+                    if push is not None:
+                        c = push(t, kept, node, parent)
+                    else:
+                        c = _transposed(t, kept, node, slot, name, make, record)
+                    if guarded:
+                        c = drop_dead(c, lives.get(parent), node)
+                    total = c if total is None else total + c
         found[node] = _fit_tangent(total, node)
+        if guarded or (node.plan.selects and node.plan.push_all is not None):
+            live_here = push_live(node, found, lives)
+            if live_here is not None:
+                lives[node] = live_here
     return {root: found[root] for root in roots if root in found}
+
+
+def _below(node: Any, lives: dict[Any, Any]) -> bool:
+    return any(node.parents[slot] in lives for slot in node.plan.slots)
 
 
 def _all_tangents(node: Any, found: dict[Any, Any]) -> list[Any]:

@@ -5,9 +5,10 @@ and 0 times its infinite derivative would be NaN. That zero is none of arithmeti
 there. So below a selection a mask of the *live* entries goes down with the cotangent. It stays as
 it is through ops that act entry by entry, which set the dead ones to zero again after their
 derivative came in; it is moved by ops that only move entries; at all others it ends, for there live
-and dead entries mix.
+and dead entries mix. Forward mode does the same above a selection, as for ``np.sqrt(np.maximum(x,
+0))`` at negative x.
 
-The masks cost something, so they begin only at selections with a nonlinear op below
+The masks cost something, so going down they begin only at selections with a nonlinear op below
 (`Node.fragile`), and a graph without such a pair never comes here.
 """
 
@@ -22,7 +23,7 @@ from autotensor.engine.deferred import Deferred
 from autotensor.engine.plan import ENTRYWISE, MOVES
 from autotensor.engine.shapes import expand, unbroadcast
 
-__all__ = ["pull_live"]
+__all__ = ["drop_dead", "pull_live", "push_live"]
 
 
 def pull_live(
@@ -68,3 +69,46 @@ def pull_live(
     elif parent.fragile and parent not in cotangents:
         lives[parent] = below
     return c
+
+
+def drop_dead(c: Any, live: Any, node: Any) -> Any:
+    """`c`, what a tangent gives to `node`, with zeros where its entries are not in `live`."""
+    if live is None or ENTRYWISE not in node.plan.ways or node.plan.op.reduces:
+        return c
+    return np.where(np.broadcast_to(live, node.shape), c, 0)
+
+
+def push_live(node: Any, tangents: Mapping[Any, Any], lives: Mapping[Any, Any]) -> Any:
+    """The entries of the tangent of `node` that are live, or None where all are."""
+    plan = node.plan
+    if node.dtype.kind == "c" or any(node.parents[slot].dtype.kind == "c" for slot in plan.slots):
+        return None
+    entrywise = isinstance(plan.op.function, np.ufunc)
+    if plan.push_all is not None and not entrywise:
+        marks = [_marks(parent, tangents, lives) for parent in node.parents]
+        live = plan.push_all(marks, node.kept, node, None) != 0
+    else:
+        live = np.zeros(node.shape, bool)
+        for (slot, _, push), way in zip(plan.pushes, plan.ways, strict=True):
+            parent = node.parents[slot]
+            if parent not in tangents:
+                continue
+            if way == ENTRYWISE and not plan.op.reduces or (entrywise and way == MOVES):
+                marks = _marks(parent, tangents, lives)
+                if plan.op.kind == "selection":
+                    marks = push(marks, node.kept, node, parent)
+                live = live | (np.broadcast_to(marks, node.shape) != 0)
+            elif way == MOVES:
+                live = live | (push(_marks(parent, tangents, lives), node.kept, node, parent) != 0)
+            else:
+                return None
+    return None if np.all(live) else live
+
+
+def _marks(parent: Any, tangents: Mapping[Any, Any], lives: Mapping[Any, Any]) -> Any:
+    """1 for each live entry of the tangent of `parent`, 0 for the others."""
+    shape = getattr(parent, "shape", ())
+    if parent not in tangents:
+        return np.zeros(shape, np.int8)
+    live = lives.get(parent)
+    return np.ones(shape, np.int8) if live is None else np.asarray(live).view(np.int8)

@@ -100,10 +100,8 @@ def _fit(indices, array):
 def _zeros(indices, shape, dtype):
     for index in indices:
         if type(index) is Window:
-            if (
-                dtype.kind != "b" and index.dtype != index.whole[2]
-            ):  # the real part of complex memory
-                dtype = np.result_type(dtype, np.complex64)
+            if index.dtype != index.whole[2] and dtype.kind != "b":
+                dtype = np.result_type(dtype, np.complex64)  # a part of complex memory
             return index.blank(dtype)
     return np.zeros(shape, dtype)
 
@@ -124,7 +122,7 @@ def _add_at(out, index, value):
     if type(index) is Window:
         seen = index.see(out)
         if index.may_overlap():
-            np.add.at(seen, (...,), value)
+            np.add.at(seen, tuple(np.indices(seen.shape)), value)
         else:
             seen += value
     elif is_basic(index):
