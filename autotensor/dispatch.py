@@ -24,7 +24,6 @@ __all__ = [
     "apply_to_one",
     "call",
     "holds_tracked",
-    "node_of",
     "owned",
     "record",
     "unwrap",
@@ -32,6 +31,7 @@ __all__ = [
 ]
 
 NO_OPTIONS: dict[str, Any] = {}
+_FLOAT64 = np.dtype(float)
 SCALARS = frozenset({int, float, complex, bool})
 
 
@@ -39,19 +39,12 @@ def record(
     op: Op, mask: int, parents: tuple[Any, ...], values: tuple[Any, ...], out: Any, options: Any
 ) -> Tensor:
     """`out` as a Tensor with a node; the inputs in `mask` are tracked."""
-    return Tensor(out, node_of(op, mask, parents, values, out, options))
-
-
-def node_of(
-    op: Op, mask: int, parents: tuple[Any, ...], values: tuple[Any, ...], out: Any, options: Any
-) -> Node | None:
-    """The node of `out`, or None where its dtype carries no gradient."""
     dtype = out.dtype
-    kind = dtype.kind
-    plan = op.plans.get(mask) if kind == "f" else None
+    plan = op.plans.get(mask) if dtype is _FLOAT64 or dtype.kind == "f" else None
     if plan is None:
+        kind = dtype.kind
         if kind not in "fc":
-            return None
+            return Tensor(out, None)
         if kind == "c" and not op.complex:
             raise errors.real_only(_public(op.function, op.name), dtype)
         plan = op.plan(mask, len(parents), kind == "c")
@@ -62,7 +55,7 @@ def node_of(
         kept = (out,)
     else:
         kept = keeps(values, out) if keeps is not None else ()
-    return Node(plan, parents, kept, options, out.shape, dtype)
+    return Tensor(out, Node(plan, parents, kept, options, out.shape, dtype))
 
 
 def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -312,3 +305,4 @@ def _nearest(name: str) -> list[str]:
 
 
 attach("_apply", staticmethod(apply))
+attach("_apply_to_one", staticmethod(apply_to_one))

@@ -376,10 +376,6 @@ def jvp(
     return run.value(), tuple(pushed) if run.many else pushed[0]
 
 
-def _is_loss(node: Node | Leaf) -> bool:
-    return node.shape == () and node.dtype.kind == "f"
-
-
 def _backward_method(
     self: Tensor, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False
 ) -> None:
@@ -388,10 +384,9 @@ def _backward_method(
     See `autotensor.backward`, which also takes several tensors.
     """
     node = self._node
-    if gradient is None and not create_graph and node is not None and _is_loss(node):
+    plain = gradient is None and not create_graph and node is not None and node.requires_grad
+    if plain and node.shape == () and node.dtype.kind == "f":  # type: ignore[union-attr]
         # The usual loss, without the loops and checks that several roots with seeds need.
-        if not node.requires_grad:
-            raise errors.nothing_to_differentiate()
         _deposit(reverse({node: node.dtype.type(1)}, free=not retain_graph, watch=anomaly.watch()))
     else:
         backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)

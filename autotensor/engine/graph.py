@@ -72,7 +72,7 @@ class Node:
         self.number = _number()
         self.notes: dict[str, Any] | None = None
         self.fragile = plan.fragile
-        if plan.fragile != FRAGILE:
+        if not plan.fragile:
             for slot in plan.slots:
                 if parents[slot].fragile:
                     self.fragile = SELECTS if plan.selects else FRAGILE

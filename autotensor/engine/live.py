@@ -31,22 +31,21 @@ def pull_live(
     live: Any,
     kept: Any,
     node: Any,
-    place: int,
+    rule: tuple[Any, ...],
     lives: dict[Any, Any],
     cotangents: Mapping[Any, Any],
 ) -> Any:
-    """What rule number `place` of `node` makes of `g`, of which only the entries in `live` count.
+    """What `rule`, one of ``plan.pulls``, makes of `g`, of which only the entries in `live` count.
 
     ``live`` is None where all do. The parent's mask is noted in `lives`.
     """
     plan = node.plan
-    slot, _, pull = plan.pulls[place]
+    slot, _, pull, way = rule
     parent = node.parents[slot]
     with np.errstate(all="ignore"):
         c = pull(g, kept, node, parent)
     if getattr(c, "dtype", c) is None:
         return c  # deferred: what it touches is live
-    way = plan.ways[place]
     below = None
     if way == MOVES:
         if live is not None or plan.selects:

@@ -36,10 +36,11 @@ class Plan:
     keeps : what a node keeps: `INPUTS`, `RESULT`, None, or ``keeps(values, out)`` gives the tuple.
     sources : for each kept entry the slot it comes from, a range of slots, or `OUT`.
     kept_slots : the slots of the inputs among `sources`.
-    pulls : ``(slot, argument, pull)`` per tracked input; the vjp ``pull(g, kept, node, parent)``.
+    pulls : ``(slot, argument, pull, way)`` per tracked input: the vjp ``pull(g, kept, node,
+        parent)``, and how it moves entries: `ENTRYWISE`, `MOVES`, or None for neither.
     pushes : the same with the jvp ``push(t, kept, node, parent)``, or None: transpose the pull.
     push_all : for jointly linear ops, the jvp of all inputs at once.
-    ways : for each pull how it moves entries: `ENTRYWISE`, `MOVES`, or None for neither.
+    ways : of all pulls.
     selects : whether entries of an input may be left out of the result.
     fragile : 1 if the op acts entry by entry, by a derivative that depends on values.
     """
@@ -94,14 +95,15 @@ class Plan:
             self.keeps = RESULT
         elif parts:
             self.keeps = eval(f"lambda v, out: ({', '.join(parts)},)")
-        self.pulls: list[tuple[int, str, Callable[..., Any]]] = []
+        self.pulls: list[tuple[int, str, Callable[..., Any], str | None]] = []
         self.pushes: list[tuple[int, str, Callable[..., Any] | None]] = []
         for slot in tracked:
             name, i = slots[slot]
-            self.pulls.append((slot, name, _pull(op, name, i, places, complex)))
+            pull = _pull(op, name, i, places, complex)
+            self.pulls.append((slot, name, pull, _way(op, name)))
             self.pushes.append((slot, name, _push(op, name, i, places)))
         self.push_all = _push_all(op, slots) if op.jointly else None
-        self.ways = [_way(op, name) for _, name, _ in self.pulls]
+        self.ways = [way for *_, way in self.pulls]
         self.selects = op.selects
         self.fragile = int(op.kind != "linear" and ENTRYWISE in self.ways)
 

@@ -49,16 +49,20 @@ def reverse(
         has "retain" among its notes.
     """
     needed = None if stops is None else _leading_to(stops, reachable(cotangents, stops))
-    # A heap of the nodes that have a cotangent, latest first: by the time a node comes up, all that
-    # use it have been there.
+    # The nodes that have a cotangent are taken latest first: by the time a node comes up, all that
+    # use it have been there. `ahead` is one of them, beside the heap: in a chain it is the only one.
     pending: list[tuple[int, Any]] = [(-node.number, node) for node in cotangents]
     heapify(pending)
+    ahead: Any = None
     waiting: dict[Any, list[Deferred]] = {}
     owned: set[Any] = set()
     lives: dict[Any, Any] = {}
     results: dict[Any, Any] = {}
-    while pending:
-        node = heappop(pending)[1]
+    while pending or ahead is not None:
+        if ahead is None or (pending and -pending[0][0] > ahead.number):
+            node = heappop(pending)[1]
+        else:
+            node, ahead = ahead, None
         g = cotangents.pop(node, None)
         if waiting and node in waiting:
             g = _collect(node, g, waiting.pop(node), node in owned, lives)
@@ -86,12 +90,13 @@ def reverse(
         guarded = node.fragile == SELECTS or (lives and node in lives)
         live = lives.pop(node, None) if guarded else None
         parents = node.parents
-        for place, (slot, name, pull) in enumerate(plan.pulls):
+        for rule in plan.pulls:
+            slot, name, pull, _ = rule
             parent = parents[slot]
             if needed is not None and parent not in needed:
                 continue
             if guarded:
-                c = pull_live(g, live, kept, node, place, lives, cotangents)
+                c = pull_live(g, live, kept, node, rule, lives, cotangents)
             else:
                 c = pull(g, kept, node, parent)
                 if lives and parent in lives:
@@ -117,7 +122,14 @@ def reverse(
             if held is None:
                 cotangents[parent] = c
                 # A leaf without hooks has nothing to wait for: its sum stays where it is.
-                if (parent.plan is not None or parent.notes) and parent not in waiting:
+                if (parent.plan is None and not parent.notes) or parent in waiting:
+                    continue
+                if ahead is None:
+                    ahead = parent
+                elif parent.number > ahead.number:
+                    heappush(pending, (-ahead.number, ahead))
+                    ahead = parent
+                else:
                     heappush(pending, (-parent.number, parent))
             elif parent in owned:
                 held += c
@@ -126,8 +138,11 @@ def reverse(
                 cotangents[parent] = held + c
                 if wrap is None:
                     owned.add(parent)
-        if free and (kept or node.options):
-            node.free()
+        if free:
+            if node.options:
+                node.free()
+            elif kept:
+                node.kept = None
     return results | cotangents
 
 

@@ -83,8 +83,10 @@ class Dense(Module):
 
     def __call__(self, x: Tensor) -> Tensor:
         """Map the last axis: shape (..., inputs) to (..., outputs)."""
-        product = x @ self.weight.T
-        return product if self.bias is None else product + self.bias
+        weight, bias = self.weight, self.bias
+        # np.inner makes no transposed copy of the weight's graph, but is slow for more axes.
+        product = np.inner(x, weight) if x.ndim <= 2 else x @ weight.T
+        return product if bias is None else product + bias
 
     def __repr__(self) -> str:
         outputs, inputs = self.weight.shape
