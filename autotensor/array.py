@@ -372,7 +372,7 @@ def sum_gradients(old: Tensor | None, g: Any) -> Tensor:
             return g
         if not g.ndim:
             g = g[()]
-        elif not g.flags.writeable:
+        elif g.base is not None and not g.flags.writeable:
             g = g.copy()  # one number seen at many places; a gradient may be written to
         return Tensor(g, None)
     if old.requires_grad and not isinstance(g, Tensor):

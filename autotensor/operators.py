@@ -31,7 +31,7 @@ from autotensor.engine.primitive import TABLE, Op, op_of
 from autotensor.storage import View, read
 from autotensor.writing import WRITERS, add_at, compute_into, into, replace, tracks, write
 
-__all__: list[str] = []
+__all__ = ["inner"]
 
 # -- NumPy's protocols ----------------------------------------------------------------------------
 
@@ -263,6 +263,8 @@ _OPERATORS: dict[str, tuple[Any, Any, Any]] = {
 
 # Functions of two arrays that take the operators' way.
 _DIRECT = {np.inner: _binary(np.inner, np.inner)}
+# np.inner of a Tensor and another array, without NumPy's dispatch.
+inner = _DIRECT[np.inner][0]
 
 
 def _complete() -> None:

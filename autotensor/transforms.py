@@ -18,7 +18,7 @@ from autotensor.dispatch import apply
 from autotensor.engine.forward import forward
 from autotensor.engine.graph import Leaf, Node, reachable
 from autotensor.engine.modes import enable_grad, no_grad, recording, unwatched
-from autotensor.engine.primitive import linear
+from autotensor.engine.primitive import linear, same
 from autotensor.engine.reverse import reverse
 
 __all__ = ["backward", "grad", "jvp", "open_alias", "value_and_grad", "vjp"]
@@ -28,7 +28,7 @@ def _alias(x: Any) -> Any:
     return x
 
 
-_ALIAS = linear(_alias, lambda g: g, signature="x", name="alias", cases=[{"x": (2,)}])
+_ALIAS = linear(_alias, same, signature="x", name="alias", cases=[{"x": (2,)}])
 
 
 def backward(

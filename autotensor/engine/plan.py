@@ -17,13 +17,23 @@ from autotensor.engine import shapes
 if TYPE_CHECKING:
     from autotensor.engine.primitive import Op
 
-__all__ = ["ENTRYWISE", "INPUTS", "MOVES", "OUT", "RESULT", "Plan"]
+__all__ = ["ENTRYWISE", "INPUTS", "MOVES", "OUT", "RESULT", "Plan", "pass_on", "same"]
 
 OUT = -1
 # How the entries of an input become those of the result: each its own, or only moved about.
 ENTRYWISE, MOVES = "entrywise", "moves"
 # The commonest answers to what a node keeps, told by identity to save a call.
 INPUTS, RESULT = object(), object()
+
+
+def same(g: Any) -> Any:
+    """The rule of an op that passes its cotangent on; known by identity, it costs no call."""
+    return g
+
+
+def pass_on(g: Any, kept: Any, node: Any, parent: Any) -> Any:
+    """The pull of `same`."""
+    return g
 
 
 class Plan:
@@ -99,7 +109,7 @@ class Plan:
         self.pushes: list[tuple[int, str, Callable[..., Any] | None]] = []
         for slot in tracked:
             name, i = slots[slot]
-            pull = _pull(op, name, i, places, complex)
+            pull = pass_on if op.rules[name] is same else _pull(op, name, i, places, complex)
             self.pulls.append((slot, name, pull, _way(op, name)))
             self.pushes.append((slot, name, _push(op, name, i, places)))
         self.push_all = _push_all(op, slots) if op.jointly else None
@@ -158,6 +168,7 @@ def _compile(op: Op, rule: Any, first: str, body: str) -> Callable[..., Any]:
         "conj": np.conjugate,
         "expand": shapes.expand,
         "pick": shapes.pick,
+        "where": np.where,
     }
     function: Callable[..., Any] = eval(f"lambda {first}, k, n, p: {body}", space)
     return function
@@ -175,7 +186,10 @@ def _pull(
     g = "g"
     if op.reduces:
         g = f"expand(g, p.shape, {_option(op, 'axis')}, {_option(op, 'keepdims')})"
-    body = f"pick({g}, {d})" if op.kind == "selection" else f"{g} * {d}"
+    if op.kind == "selection":
+        body = f"pick({g}, {d})" if op.shares else f"where({d}, {g}, 0.0)"
+    else:
+        body = f"{g} * {d}"
     return _compile(op, rule, "g", body)
 
 
@@ -187,7 +201,10 @@ def _push(op: Op, name: str, i: int | None, places: Mapping[str, str]) -> Callab
         return _compile(op, op.jvps[name], "t", _call(op, names, "t", i, places))
     if op.kind in ("elementwise", "selection"):
         d = _call(op, op.needs[name], "", i, places)
-        body = f"pick(t, {d})" if op.kind == "selection" else f"t * {d}"
+        if op.kind == "selection":
+            body = f"pick(t, {d})" if op.shares else f"where({d}, t, 0.0)"
+        else:
+            body = f"t * {d}"
         if op.reduces:
             body = f"({body}).sum({_option(op, 'axis')}, keepdims={_option(op, 'keepdims')})"
         return _compile(op, rule, "t", body)

@@ -11,7 +11,6 @@ import numpy as np
 
 _BLAS = "fdFD"
 _SMALL = 4096
-_BOOL = np.dtype(bool)
 
 __all__ = ["broadcast", "expand", "normalize_axes", "pick", "unbroadcast"]
 
@@ -29,7 +28,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
             if len(given) == 2:
                 return _ones(given[0], g.dtype.char).dot(g)
             rows = math.prod(given[:extra])
-            return _ones(rows, g.dtype.char).dot(g.reshape((rows, -1))).reshape(shape)
+            return _ones(rows, g.dtype.char).dot(g.reshape((rows, math.prod(shape)))).reshape(shape)
         g = g.sum(tuple(range(extra)))
         given = given[extra:]
     if extra < 0 or any(a != b and b != 1 for a, b in zip(given, shape, strict=True)):
@@ -83,6 +82,5 @@ def expand(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
 
 
 def pick(g: Any, mask: Any) -> Any:
-    """`g` times `mask`, but exactly 0 where the mask is, whatever `g` is there."""
-    picked = np.where(mask, g, 0.0)
-    return picked if type(mask) is bool or mask.dtype is _BOOL else picked * mask
+    """`g` times a mask of fractions, but exactly 0 where the mask is, whatever `g` is there."""
+    return np.where(mask, g, 0.0) * mask

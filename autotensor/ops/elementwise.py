@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from autotensor.engine.primitive import elementwise, linear, rule, selection
+from autotensor.engine.primitive import elementwise, linear, rule, same, selection
 
-linear(np.add, lambda g: g, lambda g: g, jointly=True)
-linear(np.subtract, lambda g: g, lambda g: -g, jointly=True)
+linear(np.add, same, same, jointly=True)
+linear(np.subtract, same, lambda g: -g, jointly=True)
 linear(np.negative, lambda g: -g)
 linear(np.conjugate, lambda g: g.conj(), name="conj")
 elementwise(np.multiply, lambda y: y, lambda x: x)
@@ -53,12 +53,14 @@ selection(
     np.maximum,
     lambda x, y: (x > y) + 0.5 * (x == y),
     lambda x, y: (y > x) + 0.5 * (x == y),
+    shares=True,
     complex=False,
 )
 selection(
     np.minimum,
     lambda x, y: (x < y) + 0.5 * (x == y),
     lambda x, y: (y < x) + 0.5 * (x == y),
+    shares=True,
     complex=False,
 )
 

@@ -97,6 +97,7 @@ for _extreme in (np.max, np.min):
         constants=["where"],
         a=_take_extreme,
         reduces=True,
+        shares=True,
         domain="distinct",
         complex=False,
         cases=[*_CASES, *({**mask, "initial": 0.1} for mask in _MASKS)],
