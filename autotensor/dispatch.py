@@ -13,7 +13,7 @@ from autotensor.array import Tensor, attach
 from autotensor.engine.graph import Leaf, Node, fragility, next_number
 from autotensor.engine.memory import Window
 from autotensor.engine.modes import RECORD, mode, recording
-from autotensor.engine.plan import INPUTS, RESULT
+from autotensor.engine.plan import FRAGILE, INPUTS, RESULT
 from autotensor.engine.primitive import TABLE, Composite, Op
 from autotensor.storage import note_view
 
@@ -56,7 +56,7 @@ def record(
         kept = (out,)
     else:
         kept = keeps(values, out) if keeps is not None else ()
-    # What Node(...) and Tensor(...) do, without two calls: this is where the time of small ops goes.
+    # What Node(...) and Tensor(...) do, without the calls, which small ops would feel.
     node = _new(Node)
     node.plan = plan
     node.parents = parents
@@ -66,7 +66,12 @@ def record(
     node.dtype = dtype
     node.number = next_number()
     node.notes = None
-    node.fragile = plan.fragile or fragility(plan, parents)
+    if plan.fragile:
+        node.fragile = FRAGILE
+    elif plan.only is not None:
+        node.fragile = parents[plan.only].fragile and plan.above
+    else:
+        node.fragile = fragility(plan, parents)
     result = _new(Tensor)
     result._data = out
     result._node = node
@@ -87,7 +92,10 @@ def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
             view = out
         if out.ndim == 0:
             out = out[()]
-    elif not isinstance(out, np.generic):
+    elif isinstance(out, np.generic):
+        if op.views and isinstance(raw[0], np.generic):
+            view = op.function(np.array(raw[0]), *raw[1:], **raw_kwargs)
+    else:
         if type(out) not in SCALARS:
             return _no_array(op, out, holds_tracked(args) or holds_tracked(kwargs.values()))
         out = np.asarray(out)[()]
@@ -110,9 +118,12 @@ def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
     if type(out) is np.ndarray:
         if out.base is not None or out is x:
             view = out
-        if out.ndim == 0:
+        if not out.ndim:
             out = out[()]
-    elif not isinstance(out, np.generic):
+    elif isinstance(out, np.generic):
+        if op.views and isinstance(x, np.generic):
+            view = compute(np.array(x))
+    else:
         if type(out) not in SCALARS:
             return _no_array(op, out, tensor.requires_grad)
         out = np.asarray(out)[()]

@@ -65,8 +65,8 @@ def _array_function(
 ) -> Any:
     if not kwargs and len(args) == 2:
         direct = _DIRECT.get(function)
-        if direct is not None:
-            return direct[0](*args) if type(args[0]) is Tensor else direct[1](args[1], args[0])
+        if direct is not None and type(args[0]) is Tensor is type(args[1]):
+            return direct(*args)
     writer = WRITERS.get(function)
     if writer is not None:
         return writer(*args, **kwargs)
@@ -262,9 +262,8 @@ _OPERATORS: dict[str, tuple[Any, Any, Any]] = {
 
 
 # Functions of two arrays that take the operators' way.
-_DIRECT = {np.inner: _binary(np.inner, np.inner)}
-# np.inner of a Tensor and another array, without NumPy's dispatch.
-inner = _DIRECT[np.inner][0]
+inner = _binary(np.inner, np.inner)[0]
+_DIRECT = {np.inner: inner}
 
 
 def _complete() -> None:

@@ -121,12 +121,17 @@ class View:
         """Give `tensor` its array and its node again."""
         storage, window = self.storage, self.window
         tensor._data = _cut(window, storage.array)
-        tensor._node = self.leaf or self.node()
+        of_whole = self.node()
+        tensor._node = self.leaf if of_whole is None or self.is_leaf() else of_whole
         storage.register(tensor)
 
     def adopt(self, tensor: Tensor) -> None:
-        """Take note of the leaf that the tensor was given: it stays one, whatever is written."""
+        """Take note of the leaf that the tensor was given."""
         self.leaf = tensor._node
+
+    def is_leaf(self) -> bool:
+        """Whether the tensor is a leaf that requires grad, which it stays."""
+        return self.leaf is not None and self.leaf.requires_grad
 
     def node(self) -> Node | None:
         """A node for what the window shows of the whole, where that requires grad."""
@@ -207,7 +212,7 @@ def read(tensor: Tensor, index: Any) -> Tensor:
     part = seen[index]
     if isinstance(part, np.ndarray):
         result = Tensor(None, None)
-        result._place = View(storage, Window(part, storage.array))
+        result._place = View(storage, Window(part, seen).within(outer))
         del result._data, result._node
         return result
     return Tensor(part, View(storage, Window(seen[(*index, ...)], storage.array)).node())

@@ -384,12 +384,12 @@ def _backward_method(
     See `autotensor.backward`, which also takes several tensors.
     """
     node = self._node
-    plain = gradient is None and not create_graph and node is not None and node.requires_grad
-    if plain and node.shape == () and node.dtype.kind == "f":  # type: ignore[union-attr]
+    special = gradient is not None or create_graph
+    if special or node is None or not node.requires_grad or node.shape or node.dtype.kind != "f":
+        backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
+    else:
         # The usual loss, without the loops and checks that several roots with seeds need.
         _deposit(reverse({node: node.dtype.type(1)}, free=not retain_graph, watch=anomaly.watch()))
-    else:
-        backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
 
 
 attach("backward", _backward_method)

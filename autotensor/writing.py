@@ -34,10 +34,10 @@ def write(tensor: Tensor, index: Any, value: Any) -> None:
     """``tensor[index] = value``, for it and for all tensors that see its memory."""
     storage = storage_of(tensor)
     _check_leaf(storage, tensor)
+    window = _writeable_window(tensor)
     index = unwrap(index)
     if type(value) is not Tensor and type(value) not in SCALARS:
         value = np.asarray(value)  # raises for a list that holds tracked tensors
-    window = window_of(tensor)
     records = tracks(value) or isinstance(storage.node, Node)
     if window is not None and records and not is_basic(index):
         with enable_grad():
@@ -57,22 +57,21 @@ def write(tensor: Tensor, index: Any, value: Any) -> None:
 
 def replace(tensor: Tensor, result: Tensor) -> Tensor:
     """Give `tensor` the value and the gradient of `result`, of its shape and a dtype that fits."""
-    place = tensor._place
-    storage = storage_of(tensor) if place is not None else None
     if result.shape != tensor.shape:
         raise errors.write_shape(result.shape, tensor.shape)
     if result.dtype != tensor.dtype:
         if not np.can_cast(result.dtype, tensor.dtype, "same_kind"):
             raise errors.write_dtype(result.dtype, tensor.dtype)
         result = result.astype(tensor.dtype)
-    if storage is not None and (result._place is not None or not is_alone(tensor)):
+    shared = result._place is not None or not is_alone(tensor)
+    # With other strides, a later reshape of it could copy where NumPy's would not.
+    if shared or tensor._data.strides != result._data.strides:
         write(tensor, ..., result)
         return tensor
+    _check_leaf(tensor._place and storage_of(tensor), tensor)
     node = tensor._node
-    if node is not None and node.plan is None and node.requires_grad:
-        if recording():
-            raise errors.leaf_in_place(tensor.name)
-    elif result.requires_grad or isinstance(node, Node):
+    stays = node is not None and node.plan is None and node.requires_grad
+    if not stays and (result.requires_grad or isinstance(node, Node)):
         tensor._node = named_after(result._node, node)
     tensor._data = result._data
     tensor._place = None
@@ -82,6 +81,7 @@ def replace(tensor: Tensor, result: Tensor) -> Tensor:
 def compute_into(tensor: Tensor, ufunc: np.ufunc, other: Any) -> Tensor:
     """``ufunc(tensor, other, out=tensor)`` where nothing is recorded, in the memory itself."""
     storage = storage_of(tensor)
+    window = _writeable_window(tensor)
     raw = unwrap(other)
     if ufunc.signature is None:
         shape = np.broadcast_shapes(tensor.shape, np.shape(raw))
@@ -89,7 +89,6 @@ def compute_into(tensor: Tensor, ufunc: np.ufunc, other: Any) -> Tensor:
             raise errors.write_shape(shape, tensor.shape)
     if isinstance(raw, np.ndarray) and np.may_share_memory(raw, storage.array):
         raw = raw.copy()
-    window = window_of(tensor)
     array = storage.settle()
     target = array if window is None else window.see(array)
     try:
@@ -104,22 +103,32 @@ def compute_into(tensor: Tensor, ufunc: np.ufunc, other: Any) -> Tensor:
 
 def set_value(tensor: Tensor, data: Any) -> None:
     """Give a leaf another value, as an optimizer does; its node and its gradient stay."""
-    if tensor._place is None or is_alone(tensor):
+    alone = tensor._place is None or is_alone(tensor)
+    if alone and data.strides == tensor._data.strides:
         tensor._data = data
         tensor._place = None
     else:
+        storage = storage_of(tensor)
         window = window_of(tensor)
-        array = storage_of(tensor).settle()
+        array = storage.settle()
         (array if window is None else window.see(array))[...] = data
 
 
-def _check_leaf(storage: Storage, tensor: Tensor) -> None:
+def _check_leaf(storage: Storage | None, tensor: Tensor) -> None:
     """A leaf that requires grad, and a view of one, are not written to while recording."""
     if not recording():
         return
-    for node in (storage.node, tensor._node):
+    for node in (tensor._node, storage.node if storage is not None else None):
         if isinstance(node, Leaf) and node.requires_grad:
             raise errors.leaf_in_place(node.name)
+
+
+def _writeable_window(tensor: Tensor) -> Window | None:
+    """Where `tensor` is written to; not a view that NumPy makes read-only, like a broadcast one."""
+    window = window_of(tensor)
+    if window is not None and not window.writeable:
+        raise ValueError("assignment destination is read-only")
+    return window
 
 
 def _is_there(value: Any, index: Any, storage: Storage, window: Window | None) -> bool:
@@ -176,11 +185,18 @@ def into(out: Any, result: Any, where: Any) -> Any:
         return result if where is True else np.where(where, result, result.dtype.type(0))
     if isinstance(out, Tensor):
         merged: Any = result if where is True else np.where(where, result, out)
-        return replace(out, merged)
+        return replace(out, _spread(merged, out.shape))
     if isinstance(result, Tensor) and result.requires_grad:
         raise errors.filled_ndarray()
     np.copyto(out, unwrap(result), casting="same_kind", where=unwrap(where))
     return out
+
+
+def _spread(result: Any, shape: tuple[int, ...]) -> Any:
+    """`result` broadcast to the shape of an ``out``, as NumPy does."""
+    if result.shape == shape or np.broadcast_shapes(result.shape, shape) != shape:
+        return result
+    return np.broadcast_to(result, shape)
 
 
 def add_at(ufunc: np.ufunc, name: str, target: Tensor, *rest: Any) -> None:

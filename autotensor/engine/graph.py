@@ -17,11 +17,8 @@ if TYPE_CHECKING:
     from autotensor.engine.plan import Plan
     from autotensor.engine.primitive import Op
 
-__all__ = ["FRAGILE", "SELECTS", "Elided", "Leaf", "Node", "fragility", "next_number", "reachable"]
+__all__ = ["Elided", "Leaf", "Node", "fragility", "next_number", "reachable"]
 
-# What `fragile` says of a node: an entrywise op whose derivative depends on values is at or below
-# it; it is a selection with such an op below. See engine/live.py.
-FRAGILE, SELECTS = 1, 3
 
 next_number: Callable[[], int] = count().__next__
 
@@ -37,7 +34,7 @@ class Node:
     options : the other arguments of the call, by name.
     shape, dtype : of the result.
     number : rises with creation, so parents have smaller ones.
-    fragile : 0, `FRAGILE` or `SELECTS`.
+    fragile : 0, or `FRAGILE` or `SELECTS` of engine/plan.py.
     notes : None, or what is rarely there: hooks, a retained gradient.
     """
 
@@ -89,10 +86,7 @@ class Node:
 
 def fragility(plan: Plan, parents: tuple[Any, ...]) -> int:
     """What ``fragile`` is for a node that is not fragile by its own op."""
-    for slot in plan.slots:
-        if parents[slot].fragile:
-            return SELECTS if plan.selects else FRAGILE
-    return 0
+    return plan.above if any(parents[slot].fragile for slot in plan.slots) else 0
 
 
 class Leaf:

@@ -95,7 +95,7 @@ def push_live(node: Any, tangents: Mapping[Any, Any], lives: Mapping[Any, Any]) 
             parent = node.parents[slot]
             if parent not in tangents:
                 continue
-            if way == ENTRYWISE and not plan.op.reduces or (entrywise and way == MOVES):
+            if (way == ENTRYWISE and not plan.op.reduces) or (entrywise and way == MOVES):
                 marks = _marks(parent, tangents, lives)
                 if plan.op.kind == "selection":
                     marks = push(marks, node.kept, node, parent)

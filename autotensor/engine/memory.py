@@ -56,10 +56,7 @@ class Window:
 
     def see(self, array: Array) -> Array:
         """The view of `array`, which is laid out like the one that the window was cut in."""
-        view = np.asarray(_Interface(array, *self._scaled(array.dtype)))
-        if not self.writeable:
-            view.flags.writeable = False
-        return view
+        return np.asarray(_Interface(array, *self._scaled(array.dtype)))
 
     def laid_out(self, values: Array) -> Array:
         """A copy of `values`, laid out like the whole."""

@@ -17,9 +17,23 @@ from autotensor.engine import shapes
 if TYPE_CHECKING:
     from autotensor.engine.primitive import Op
 
-__all__ = ["ENTRYWISE", "INPUTS", "MOVES", "OUT", "RESULT", "Plan", "pass_on", "same"]
+__all__ = [
+    "ENTRYWISE",
+    "FRAGILE",
+    "INPUTS",
+    "MOVES",
+    "OUT",
+    "RESULT",
+    "SELECTS",
+    "Plan",
+    "pass_on",
+    "same",
+]
 
 OUT = -1
+# What is said of a node: an entrywise op whose derivative depends on values is at or below it; it
+# is a selection with such an op below. See engine/live.py.
+FRAGILE, SELECTS = 1, 3
 # How the entries of an input become those of the result: each its own, or only moved about.
 ENTRYWISE, MOVES = "entrywise", "moves"
 # The commonest answers to what a node keeps, told by identity to save a call.
@@ -52,13 +66,17 @@ class Plan:
     push_all : for jointly linear ops, the jvp of all inputs at once.
     ways : of all pulls.
     selects : whether entries of an input may be left out of the result.
-    fragile : 1 if the op acts entry by entry, by a derivative that depends on values.
+    fragile : `FRAGILE` if the op acts entry by entry, by a derivative that depends on values.
+    above : what a node with this plan is if one of its parents is fragile.
+    only : the one tracked slot, or None where there are several.
     """
 
     __slots__ = (
+        "above",
         "fragile",
         "keeps",
         "kept_slots",
+        "only",
         "op",
         "pulls",
         "push_all",
@@ -115,7 +133,9 @@ class Plan:
         self.push_all = _push_all(op, slots) if op.jointly else None
         self.ways = [way for *_, way in self.pulls]
         self.selects = op.selects
-        self.fragile = int(op.kind != "linear" and ENTRYWISE in self.ways)
+        self.fragile = FRAGILE if op.kind != "linear" and ENTRYWISE in self.ways else 0
+        self.above = SELECTS if op.selects else FRAGILE
+        self.only = tracked[0] if len(tracked) == 1 else None
 
 
 def _way(op: Op, name: str) -> str | None:

@@ -72,6 +72,7 @@ class Op:
     jointly : linear in all inputs together (add), not in each alone (matmul).
     reduces : the result has lost the axes that the option ``axis`` names, each of its entries being
         a function of those along these axes.
+    views : the result is a view of the input also where both have shape (), as scalars do not show.
     shares : the masks of a selection are fractions, since ties share; else they are boolean.
     selects : entries of an input may be left out of the result; so for every selection.
     aliases : other names of an argument.
@@ -92,6 +93,7 @@ class Op:
         jvps: Mapping[str, Rule] | None = None,
         jointly: bool = False,
         reduces: bool = False,
+        views: bool = False,
         shares: bool = False,
         selects: bool | None = None,
         aliases: Mapping[str, str] | None = None,
@@ -120,6 +122,7 @@ class Op:
         self.jvps = dict(jvps or {})
         self.jointly = jointly
         self.reduces = reduces
+        self.views = views
         self.shares = shares
         self.selects = kind == "selection" if selects is None else selects
         self.aliases = dict(aliases or {})

@@ -14,9 +14,9 @@ import numpy as np
 
 from autotensor import errors
 from autotensor.engine.deferred import Deferred
-from autotensor.engine.graph import SELECTS, Leaf, Node, reachable
+from autotensor.engine.graph import Leaf, Node, reachable
 from autotensor.engine.live import pull_live
-from autotensor.engine.plan import OUT, pass_on
+from autotensor.engine.plan import OUT, SELECTS, pass_on
 from autotensor.engine.shapes import unbroadcast
 
 __all__ = ["fit", "reverse", "wrapped"]

@@ -47,15 +47,10 @@ class Scatter(Deferred):
             live = _zeros(self.indices, self.shape, np.dtype(bool))
         elif not _fit(self.indices, live):
             return live | self.mark(None, False)
-        elif not mine:
-            live = live.copy()
+        elif not mine or type(live) is not np.ndarray:
+            live = np.array(live)
         for index, part in zip(self.indices, self.lives, strict=True):
-            seen = index.see(live) if type(index) is Window else live[index]
-            taken = True if part is None else part | seen
-            if type(index) is Window:
-                seen[...] = taken
-            else:
-                live[index] = taken
+            _add_at(live, index, True if part is None else part)  # for booleans this is "or"
         return live
 
 
@@ -86,7 +81,7 @@ class Cleared(Deferred):
 
     def mark(self, live, mine):
         left = np.ones(self.shape, bool) if self.live is None else self.live
-        if not self.mine or not _fit([self.index], left):
+        if not self.mine or type(left) is not np.ndarray or not _fit([self.index], left):
             left = _copied(left, self.index)
         _set_at(left, self.index, False)
         return left if live is None else left | live

@@ -15,6 +15,7 @@ def _stated(order):
 
 linear(
     np.reshape,
+    views=True,
     signature="a, shape, order='C'",
     a=lambda g, shape, order: g.reshape(shape, order=_stated(order)),
     jvps={"a": lambda t, arg_shape, order: t.reshape(arg_shape, order=_stated(order))},
@@ -42,6 +43,7 @@ def _transpose_back(g, axes):
 
 linear(
     np.transpose,
+    views=True,
     signature="a, axes=None",
     a=_transpose_back,
     cases=[
@@ -73,6 +75,7 @@ linear(
 )
 linear(
     np.squeeze,
+    views=True,
     signature="a, axis=None",
     a=lambda g, shape: g.reshape(shape),
     cases=[{"a": (1, 3, 1)}, {"a": (1, 3, 1), "axis": -1}, {"a": (1, 1)}],

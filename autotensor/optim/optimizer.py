@@ -67,16 +67,14 @@ class Optimizer:
 
     def step(self) -> None:
         """Update every parameter that has a ``grad``; the others stay as they are."""
-        states = self._states
         for i, parameter in enumerate(self.parameters):
             grad = parameter._node.grad  # type: ignore[union-attr]
-            if grad is None:
-                continue
-            value = parameter._data
-            state = states[i]
-            if state is None:
-                state = states[i] = self.init(value)
-            set_value(parameter, self.update(value, grad._data, state))
+            if grad is not None:
+                value = parameter._data
+                state = self._states[i]
+                if state is None:
+                    state = self._states[i] = self.init(value)
+                set_value(parameter, self.update(value, grad._data, state))
 
     def zero_grad(self) -> None:
         """Set the ``grad`` of every parameter to None."""
