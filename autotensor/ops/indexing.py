@@ -86,6 +86,9 @@ class Cleared(Deferred):
 
     def mark(self, live, mine):
         left = np.ones(self.shape, bool) if self.live is None else self.live
+        if type(self.index) is Window and self.index.dtype != self.index.whole[2]:
+            # The other part of these complex numbers lives on.
+            return left.copy() if live is None else left | live
         if not self.mine or not _fit([self.index], left):
             left = _copied(left, self.index)
         _set_at(left, self.index, False)
