@@ -43,7 +43,7 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
             return apply(entry, inputs, kwargs)
     function = ufunc if method == "__call__" else getattr(ufunc, method)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-    if method == "at" and isinstance(inputs[0], Tensor):
+    if method == "at":
         return add_at(ufunc, name, *inputs)
     out = kwargs.pop("out", None)
     where = kwargs.pop("where", True) if method == "__call__" else True

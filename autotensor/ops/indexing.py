@@ -235,3 +235,26 @@ with_entries = linear(
         {"a": (3, 4), "index": Window(_sample.T[1:, ::-2], _sample), "value": (3, 1)},
     ],
 )
+
+
+def _added_at(a, index, value):
+    out = np.array(a)
+    np.add.at(out, index, value)
+    return out
+
+
+# np.add.at, which adds up where an entry is hit more than once.
+added_at = linear(
+    _added_at,
+    signature="a, index, value",
+    name="add_at",
+    a=lambda g: g,
+    value=lambda g, index, shape: unbroadcast(g[index], shape),
+    jointly=True,
+    cases=[
+        {"a": (3, 4), "index": 1, "value": (4,)},
+        {"a": (3, 4), "index": ([0, 2, 0],), "value": (3, 1)},
+        {"a": (3, 4), "index": ([0, 2, 0], [1, 1, 1]), "value": ()},
+        {"a": (3,), "index": [0, 0, 2], "value": (3,)},
+    ],
+)
