@@ -64,6 +64,10 @@ class Tensor:
     def shape(self) -> tuple[int, ...]:
         return self._data.shape  # type: ignore[no-any-return]
 
+    @shape.setter
+    def shape(self, value: Any) -> None:
+        raise AttributeError(f"the shape of a tensor cannot be set: write x = x.reshape({value})")
+
     @property
     def dtype(self) -> np.dtype[Any]:
         return self._data.dtype  # type: ignore[no-any-return]

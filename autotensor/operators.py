@@ -231,8 +231,18 @@ def _conj(self: Tensor) -> Any:
 
 
 def _real(self: Tensor) -> Any:
-    """The real part; a real tensor itself."""
+    """The real part; a real tensor itself. Setting it writes it in place."""
     return np.real(self) if self._data.dtype.kind == "c" else self
+
+
+def _set_real(self: Tensor, value: Any) -> None:
+    write(_real(self if self.ndim else self.reshape(1)), ..., value)
+
+
+def _set_imag(self: Tensor, value: Any) -> None:
+    if self._data.dtype.kind != "c":
+        raise TypeError("a real tensor has no imaginary part to set: start with x.astype(complex)")
+    write(np.imag(self if self.ndim else self.reshape(1)), ..., value)
 
 
 _NO_CONTEXT = contextlib.nullcontext()
@@ -286,8 +296,8 @@ def _complete() -> None:
         "conjugate": _conj,
         "T": property(lambda self: apply_to_one(transpose, self, transposed)),
         "mT": property(np.matrix_transpose),
-        "real": property(_real),
-        "imag": property(np.imag),
+        "real": property(_real, _set_real),
+        "imag": property(np.imag, _set_imag),
     }.items():
         attach(name, value)
 
