@@ -50,8 +50,12 @@ def node_of(
     kind = dtype.kind
     plan = op.plans.get(mask) if kind == "f" else None
     if plan is None:
-        if kind not in "fc":
+        if kind in "iub":
             return None
+        if kind not in "fc":
+            raise errors.lost_gradient(
+                f"conversion to {dtype}", out.shape, None, "x.detach() first"
+            )
         if kind == "c" and not op.complex:
             raise errors.real_only(_public(op.function, op.name), dtype)
         plan = op.plan(mask, len(parents), kind == "c")
