@@ -89,7 +89,10 @@ class Tensor:
         return self._data.nbytes  # type: ignore[no-any-return]
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """The value as a read-only array, a snapshot: later writes to the tensor leave it alone."""
+        """The value as a read-only array, a snapshot: later writes to the tensor leave it alone.
+
+        Nothing of NumPy writes to it but ``np.add.at`` and its like, which heed no array's flag.
+        """
         data = self._data
         if not isinstance(data, np.ndarray):
             data = np.asarray(data)
@@ -272,7 +275,7 @@ class Tensor:
     def __reduce__(self) -> Any:
         if isinstance(self._node, Node):
             raise errors.not_a_leaf(self.shape, self.name)
-        return _rebuild, (np.asarray(self._data), self.requires_grad, self.name)
+        return _rebuild, (self.numpy(), self.requires_grad, self.name)
 
     # -- text ------------------------------------------------------------------------------------
 
@@ -373,7 +376,7 @@ def sum_gradients(old: Tensor | None, g: Any) -> Tensor:
     """A new Tensor: the gradient `old` plus `g`."""
     if old is None:
         if type(g) is Tensor:
-            return g
+            return Tensor(g._data, g._node)  # whoever gave it may write to it
         return Tensor(g if g.ndim else g[()], None)
     if old.requires_grad and not isinstance(g, Tensor):
         g = Tensor(g, None)
@@ -381,7 +384,8 @@ def sum_gradients(old: Tensor | None, g: Any) -> Tensor:
 
 
 def _rebuild(data: Any, requires_grad: bool, name: str | None) -> Tensor:
-    tensor = Tensor(data[()], None)
+    # A copy of what was unpickled without one, from buffers that others may write to.
+    tensor = Tensor((data if data.flags.owndata else data.copy("K"))[()], None)
     if requires_grad or name is not None:
         leaf = tensor._leaf()
         leaf.requires_grad, leaf.name = requires_grad, name
