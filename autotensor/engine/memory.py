@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Window", "is_basic", "relaid"]
+__all__ = ["Window", "is_basic", "memory_of", "relaid"]
 
 Array = np.ndarray[Any, Any]
 
@@ -120,6 +120,17 @@ def relaid(array: Array) -> Array:
         copy = _spread(array.shape, array.strides, array.dtype, np.empty)
         copy[...] = array
     return copy
+
+
+def memory_of(array: Array) -> Array:
+    """The array at the root of what `array` is a view of; itself if it is none."""
+    while True:
+        base: Any = array.base
+        if type(base) is _Interface:
+            base = base.array
+        if not isinstance(base, np.ndarray):
+            return array
+        array = base
 
 
 def is_basic(index: Any) -> bool:
