@@ -26,7 +26,9 @@ class Window:
         self.shape = view.shape
         self.strides = view.strides
         self.dtype = view.dtype
-        self.writeable = view.flags.writeable
+        self.writeable: bool = view.flags.writeable
+        if not self.writeable and not array.flags.writeable:
+            self.writeable = not self.may_overlap()  # a copy of the array can be written to
         self.offset: int = _address(view) - _address(array)
         self.whole = (array.shape, array.strides, array.dtype)
 
