@@ -9,6 +9,7 @@ import pytest
 from autotensor.engine import adopted
 from autotensor.engine.adopted import GUARDS, adopt, check
 from autotensor.engine.graph import Leaf, Node
+from autotensor.engine.memory import Window
 from autotensor.engine.primitive import op_of
 from autotensor.errors import InPlaceError
 
@@ -72,6 +73,7 @@ def test_only_what_the_graph_keeps_is_looked_at():
     [
         lambda a: {"kept": (a,)},
         lambda a: {"kept": (a[1:][::-1],)},
+        lambda a: {"kept": (Window(a[1:], a).see(a)[1:],)},
         lambda a: {"kept": (1.0, (np.ones(2), a.reshape(2, 2).T))},
         lambda a: {"kept": (), "options": {"index": a}},
         lambda a: {"kept": (), "options": {"index": (0, [a[:1]])}},
