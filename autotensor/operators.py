@@ -188,7 +188,7 @@ _GETITEM = op_of(operator.getitem)
 
 
 def _getitem(self: Tensor, index: Any) -> Any:
-    if type(self._place) is View and is_basic(index):
+    if type(self._place) is View and self._place.leaf is None and is_basic(index):
         return read(self, index)
     return apply(_GETITEM, (self, index), NO_OPTIONS)
 
