@@ -16,6 +16,7 @@ import numpy as np
 
 from autotensor import errors
 from autotensor.engine.graph import Leaf, Node
+from autotensor.engine.memory import solid
 from autotensor.engine.modes import enable_grad, no_grad, recording
 
 __all__ = ["Handle", "Tensor", "attach", "sum_gradients"]
@@ -217,7 +218,7 @@ class Tensor:
 
         def hook(g: Any) -> Any:
             recorded = isinstance(g, Tensor)
-            given = g if recorded else Tensor(g, None)
+            given = g if recorded else Tensor(solid(g), None)
             with enable_grad() if recorded else no_grad():
                 result = function(given)
             if result is None:
@@ -376,8 +377,8 @@ def sum_gradients(old: Tensor | None, g: Any) -> Tensor:
     """A new Tensor: the gradient `old` plus `g`."""
     if old is None:
         if type(g) is Tensor:
-            return Tensor(g._data, g._node)  # whoever gave it may write to it
-        return Tensor(g if g.ndim else g[()], None)
+            return Tensor(solid(g._data), g._node)  # whoever gave it may write to it
+        return Tensor(solid(g) if g.ndim else g[()], None)
     if old.requires_grad and not isinstance(g, Tensor):
         g = Tensor(g, None)
     return old + g if isinstance(g, Tensor) else Tensor(old._data + g, None)

@@ -12,6 +12,7 @@ from autotensor.array import Tensor
 from autotensor.dispatch import holds_tracked, unwrap
 from autotensor.engine.adopted import adopt
 from autotensor.engine.graph import Leaf
+from autotensor.engine.memory import Window
 from autotensor.engine.modes import recording
 
 __all__ = [
@@ -54,7 +55,7 @@ def tensor(
         False adopts an ndarray without a copy: it is read-only as long as a tensor or a graph
         uses its memory, writing to the tensor leaves it alone, and a gradient that needs it raises
         if it was written to nevertheless, through another view. This saves memory, not time, for
-        finding that out takes a checksum now and one in each walk.
+        finding that out takes a checksum now and one in each walk. A broadcast array is copied.
     name : str, optional
         What errors and pictures call it.
 
@@ -79,7 +80,10 @@ def tensor(
     if value.dtype.kind not in "fciub":
         raise errors.not_numeric(value.dtype, value.shape)
     if not copy and value.ndim and _is_foreign(value, data):
-        value = adopt(value, data if isinstance(data, np.ndarray) else value, name)
+        if Window(value, value).may_overlap():
+            value = value.copy()  # a write to one entry must not reach another
+        else:
+            value = adopt(value, data if isinstance(data, np.ndarray) else value, name)
     return _leaf_of(value, requires_grad, name)
 
 

@@ -126,6 +126,51 @@ def test_at_of_other_functions_says_what_has_a_rule():
     assert counts.tolist() == [2, 1]
 
 
+# -- memory of which several entries are the same -------------------------------------------------
+
+
+def gradients_of_sums():
+    """Gradients that need only one entry, or one row, of memory."""
+    big = np.zeros((60, 100))
+    x = leaf(big)
+    np.mean(x).backward()
+    yield x.grad
+    x = leaf(big)
+    x.sum(axis=0).backward(np.ones(100), create_graph=True)
+    yield x.grad
+    yield at.grad(np.mean)(at.tensor(big))
+    yield at.vjp(lambda x: x.sum(axis=0), at.tensor(big))[1](np.ones(100))[0]
+    kept = []
+    x = leaf(big)
+    y = x * 1
+    y.register_hook(kept.append)
+    y.sum().backward()
+    yield kept[0]
+    yield at.tensor(np.broadcast_to(np.ones(100), (60, 100)), copy=False)
+
+
+@pytest.mark.parametrize("place", range(6))
+@pytest.mark.parametrize("index", [(0, 0), (slice(1), slice(2)), ([0], [1])])
+def test_a_write_to_one_entry_of_a_gradient_reaches_no_other(place, index):
+    g = list(gradients_of_sums())[place]
+    wanted = np.array(g.numpy())
+    row = g[0]
+    wanted[index] = 5.0
+    g[index] = 5.0
+    row *= 3.0
+    wanted[0] *= 3.0
+    np.testing.assert_array_equal(g.numpy(), wanted)
+
+
+def test_a_view_that_was_made_a_leaf_is_read_as_one():
+    v = at.tensor([1.0, 2.0, 3.0])[1:]
+    v.requires_grad = True
+    for index in (1, slice(1, None), (..., 1)):
+        v.grad = None
+        (v[index] ** 2).sum().backward()
+        assert v.grad.tolist() == [0.0, 6.0]
+
+
 # -- attributes -----------------------------------------------------------------------------------
 
 

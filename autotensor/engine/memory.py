@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Window", "is_basic", "memory_of", "relaid"]
+__all__ = ["Window", "is_basic", "memory_of", "relaid", "solid"]
 
 Array = np.ndarray[Any, Any]
 
@@ -122,6 +122,13 @@ def relaid(array: Array) -> Array:
         copy = _spread(array.shape, array.strides, array.dtype, np.empty)
         copy[...] = array
     return copy
+
+
+def solid(array: Array) -> Array:
+    """`array`, or a copy of it where entries of it may be the same memory: it can be written to."""
+    if array.flags.writeable or not array.ndim or not Window(array, array).may_overlap():
+        return array
+    return array.copy()
 
 
 def memory_of(array: Array) -> Array:
