@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from autotensor.engine.plan import Plan
     from autotensor.engine.primitive import Op
 
-__all__ = ["FRAGILE", "SELECTS", "Elided", "Leaf", "Node", "reachable"]
+__all__ = ["FRAGILE", "SELECTS", "Elided", "Leaf", "Node", "fragility", "next_number", "reachable"]
 
 # What `fragile` says of a node: an entrywise op whose derivative depends on values is at or below
 # it; it is a selection with such an op below. See engine/live.py.
 FRAGILE, SELECTS = 1, 3
 
-_number: Callable[[], int] = count().__next__
+next_number: Callable[[], int] = count().__next__
 
 
 class Node:
@@ -69,14 +69,9 @@ class Node:
         self.options = options
         self.shape = shape
         self.dtype = dtype
-        self.number = _number()
+        self.number = next_number()
         self.notes: dict[str, Any] | None = None
-        self.fragile = plan.fragile
-        if plan.fragile != FRAGILE:
-            for slot in plan.slots:
-                if parents[slot].fragile:
-                    self.fragile = SELECTS if plan.selects else FRAGILE
-                    break
+        self.fragile = plan.fragile or fragility(plan, parents)
 
     @property
     def op(self) -> Op:
@@ -90,6 +85,14 @@ class Node:
             light = {name: _light(value) for name, value in self.options.items()}
             if any(light[name] is not value for name, value in self.options.items()):
                 self.options, self.kept = light, None
+
+
+def fragility(plan: Plan, parents: tuple[Any, ...]) -> int:
+    """What ``fragile`` is for a node that is not fragile by its own op."""
+    for slot in plan.slots:
+        if parents[slot].fragile:
+            return SELECTS if plan.selects else FRAGILE
+    return 0
 
 
 class Leaf:
@@ -114,7 +117,7 @@ class Leaf:
     ) -> None:
         self.shape = shape
         self.dtype = dtype
-        self.number = _number()
+        self.number = next_number()
         self.requires_grad = requires_grad
         self.grad: Any = None
         self.name = name
