@@ -16,6 +16,7 @@ import numpy as np
 
 from autotensor import errors
 from autotensor.engine.graph import Leaf, Node
+from autotensor.engine.memory import solid
 from autotensor.engine.modes import enable_grad, no_grad, recording
 
 __all__ = ["Handle", "Tensor", "attach", "sum_gradients"]
@@ -64,6 +65,10 @@ class Tensor:
     def shape(self) -> tuple[int, ...]:
         return self._data.shape  # type: ignore[no-any-return]
 
+    @shape.setter
+    def shape(self, value: Any) -> None:
+        raise AttributeError(f"the shape of a tensor cannot be set: write x = x.reshape({value})")
+
     @property
     def dtype(self) -> np.dtype[Any]:
         return self._data.dtype  # type: ignore[no-any-return]
@@ -85,7 +90,10 @@ class Tensor:
         return self._data.nbytes  # type: ignore[no-any-return]
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """The value as a read-only array, a snapshot: later writes to the tensor leave it alone."""
+        """The value as a read-only array, a snapshot: later writes to the tensor leave it alone.
+
+        Nothing of NumPy writes to it but ``np.add.at`` and its like, which heed no array's flag.
+        """
         data = self._data
         if not isinstance(data, np.ndarray):
             data = np.asarray(data)
@@ -210,7 +218,7 @@ class Tensor:
 
         def hook(g: Any) -> Any:
             recorded = isinstance(g, Tensor)
-            given = g if recorded else Tensor(g, None)
+            given = g if recorded else Tensor(solid(g), None)
             with enable_grad() if recorded else no_grad():
                 result = function(given)
             if result is None:
@@ -268,7 +276,7 @@ class Tensor:
     def __reduce__(self) -> Any:
         if isinstance(self._node, Node):
             raise errors.not_a_leaf(self.shape, self.name)
-        return _rebuild, (np.asarray(self._data), self.requires_grad, self.name)
+        return _rebuild, (self.numpy(), self.requires_grad, self.name)
 
     # -- text ------------------------------------------------------------------------------------
 
@@ -369,19 +377,16 @@ def sum_gradients(old: Tensor | None, g: Any) -> Tensor:
     """A new Tensor: the gradient `old` plus `g`."""
     if old is None:
         if type(g) is Tensor:
-            return g
-        if not g.ndim:
-            g = g[()]
-        elif g.base is not None and not g.flags.writeable:
-            g = g.copy()  # one number seen at many places; a gradient may be written to
-        return Tensor(g, None)
+            return Tensor(solid(g._data), g._node)  # whoever gave it may write to it
+        return Tensor(solid(g) if g.ndim else g[()], None)
     if old.requires_grad and not isinstance(g, Tensor):
         g = Tensor(g, None)
     return old + g if isinstance(g, Tensor) else Tensor(old._data + g, None)
 
 
 def _rebuild(data: Any, requires_grad: bool, name: str | None) -> Tensor:
-    tensor = Tensor(data[()], None)
+    # A copy of what was unpickled without one, from buffers that others may write to.
+    tensor = Tensor((data if data.flags.owndata else data.copy("K"))[()], None)
     if requires_grad or name is not None:
         leaf = tensor._leaf()
         leaf.requires_grad, leaf.name = requires_grad, name

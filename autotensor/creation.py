@@ -10,7 +10,9 @@ import numpy as np
 from autotensor import errors
 from autotensor.array import Tensor
 from autotensor.dispatch import holds_tracked, unwrap
+from autotensor.engine.adopted import adopt
 from autotensor.engine.graph import Leaf
+from autotensor.engine.memory import Window
 from autotensor.engine.modes import recording
 
 __all__ = [
@@ -50,8 +52,10 @@ def tensor(
     requires_grad : bool
         Whether `backward` adds up a gradient for it; float and complex dtypes only.
     copy : bool
-        False adopts an ndarray without a copy and makes it read-only. Other views of its memory
-        must not be written to while a graph uses it.
+        False adopts an ndarray without a copy: it is read-only as long as a tensor or a graph
+        uses its memory, writing to the tensor leaves it alone, and a gradient that needs it raises
+        if it was written to nevertheless, through another view. This saves memory, not time, for
+        finding that out takes a checksum now and one in each walk. A broadcast array is copied.
     name : str, optional
         What errors and pictures call it.
 
@@ -69,18 +73,25 @@ def tensor(
     tensor([[1., 2.],
             [3., 4.]], name='w', requires_grad=True)
     """
-    if isinstance(data, Tensor):
-        if data.requires_grad:
-            raise errors.copy_of_tracked(data.shape, data.name)
-        data = data._data
-    if copy:
-        value = np.array(data, dtype=dtype)
-    else:
-        value = np.asarray(data, dtype=dtype)
-        value.flags.writeable = False
+    if isinstance(data, Tensor) and data.requires_grad and recording():
+        raise errors.copy_of_tracked(data.shape, data.name)
+    given = data._data if isinstance(data, Tensor) else data
+    value = (np.array if copy else np.asarray)(given, dtype=dtype)
     if value.dtype.kind not in "fciub":
         raise errors.not_numeric(value.dtype, value.shape)
+    if not copy and value.ndim and _is_foreign(value, data):
+        if Window(value, value).may_overlap():
+            value = value.copy()  # a write to one entry must not reach another
+        else:
+            value = adopt(value, data if isinstance(data, np.ndarray) else value, name)
     return _leaf_of(value, requires_grad, name)
+
+
+def _is_foreign(value: Any, data: Any) -> bool:
+    """Whether somebody else holds the memory of `value`, which was made of `data`."""
+    if isinstance(data, np.ndarray):
+        return np.may_share_memory(value, data)
+    return not isinstance(data, (Tensor, list, tuple))
 
 
 def _leaf_of(value: Any, requires_grad: bool, name: str | None) -> Tensor:

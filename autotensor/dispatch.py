@@ -44,8 +44,11 @@ def record(
     plan = op.plans.get(mask) if dtype is _FLOAT64 or dtype.kind == "f" else None
     if plan is None:
         kind = dtype.kind
-        if kind not in "fc":
+        if kind in "iub":
             return Tensor(out, None)
+        if kind not in "fc":
+            way = f"conversion to {dtype}"
+            raise errors.lost_gradient(way, out.shape, None, "x.detach() first")
         if kind == "c" and not op.complex:
             raise errors.real_only(_public(op.function, op.name), dtype)
         plan = op.plan(mask, len(parents), kind == "c")

@@ -176,6 +176,14 @@ def leaf_in_place(name: str | None) -> InPlaceError:
     )
 
 
+def adopted_changed(shape: tuple[int, ...], name: str | None) -> InPlaceError:
+    return InPlaceError(
+        f"the array of shape {shape} that the tensor{called(name)} adopted was written to, through "
+        "another view of it,\nand a gradient needs its old values. Write after backward(), or let "
+        "at.tensor(..., copy=True) copy it."
+    )
+
+
 def write_shape(got: tuple[int, ...], wanted: tuple[int, ...]) -> ShapeError:
     return ShapeError(
         f"a result of shape {got} does not fit in place into a tensor of shape {wanted}. "

@@ -45,7 +45,7 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
             return apply(entry, inputs, kwargs)
     function = ufunc if method == "__call__" else getattr(ufunc, method)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-    if method == "at" and isinstance(inputs[0], Tensor):
+    if method == "at":
         return add_at(ufunc, name, *inputs)
     out = kwargs.pop("out", None)
     where = kwargs.pop("where", True) if method == "__call__" else True
@@ -196,7 +196,7 @@ _GETITEM = op_of(operator.getitem)
 
 
 def _getitem(self: Tensor, index: Any) -> Any:
-    if type(self._place) is View and is_basic(index):
+    if type(self._place) is View and self._place.leaf is None and is_basic(index):
         return read(self, index)
     return apply(_GETITEM, (self, index), NO_OPTIONS)
 
@@ -239,8 +239,18 @@ def _conj(self: Tensor) -> Any:
 
 
 def _real(self: Tensor) -> Any:
-    """The real part; a real tensor itself."""
+    """The real part; a real tensor itself. Setting it writes it in place."""
     return np.real(self) if self._data.dtype.kind == "c" else self
+
+
+def _set_real(self: Tensor, value: Any) -> None:
+    write(_real(self if self.ndim else self.reshape(1)), ..., value)
+
+
+def _set_imag(self: Tensor, value: Any) -> None:
+    if self._data.dtype.kind != "c":
+        raise TypeError("a real tensor has no imaginary part to set: start with x.astype(complex)")
+    write(np.imag(self if self.ndim else self.reshape(1)), ..., value)
 
 
 _NO_CONTEXT = contextlib.nullcontext()
@@ -299,8 +309,8 @@ def _complete() -> None:
         "conjugate": _conj,
         "T": property(lambda self: apply_to_one(transpose, self, transposed)),
         "mT": property(np.matrix_transpose),
-        "real": property(_real),
-        "imag": property(np.imag),
+        "real": property(_real, _set_real),
+        "imag": property(np.imag, _set_imag),
     }.items():
         attach(name, value)
 

@@ -206,7 +206,7 @@ class _Run:
     def give(self, value: Any, as_tensor: bool) -> Any:
         """`value` as a Tensor, or as the array or scalar that it is."""
         if as_tensor:
-            return value if isinstance(value, Tensor) else Tensor(value[()], None)
+            return value if isinstance(value, Tensor) else sum_gradients(None, value)
         # A copy, because the graph may keep the array, and another result may be the same one.
         return np.array(value._data if isinstance(value, Tensor) else value)[()]
 

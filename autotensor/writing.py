@@ -17,7 +17,7 @@ from autotensor.dispatch import SCALARS, call, owned, record, unwrap
 from autotensor.engine.graph import Leaf, Node
 from autotensor.engine.memory import Window, is_basic
 from autotensor.engine.modes import enable_grad, recording
-from autotensor.ops.indexing import with_entries
+from autotensor.ops.indexing import added_at, with_entries
 from autotensor.storage import Storage, View, is_alone, storage_of, window_of
 
 __all__ = ["WRITERS", "add_at", "compute_into", "into", "replace", "set_value", "tracks", "write"]
@@ -199,13 +199,23 @@ def _spread(result: Any, shape: tuple[int, ...]) -> Any:
     return np.broadcast_to(result, shape)
 
 
-def add_at(ufunc: np.ufunc, name: str, target: Tensor, *rest: Any) -> None:
-    """``ufunc.at`` on a constant: on a copy, because it writes even to read-only arrays."""
+def add_at(ufunc: np.ufunc, name: str, target: Any, *rest: Any) -> None:
+    """``ufunc.at``; of a Tensor on a copy, because NumPy's writes even to read-only arrays."""
+    if type(target) is not Tensor:
+        if tracks(*rest):
+            raise errors.filled_ndarray()
+        ufunc.at(target, *map(unwrap, rest))
+        return
     if tracks(target, *rest):
-        raise errors.no_rule(f"np.{name}", None, [f"np.{ufunc.__name__}"])
+        if ufunc not in (np.add, np.subtract):
+            raise errors.no_rule(f"np.{name}", None, ["np.add.at", "np.subtract.at"])
+        index, value = rest
+        replace(target, added_at(target, index, value if ufunc is np.add else np.negative(value)))
+        return
     data = np.array(target._data)
     call(ufunc.at, name, (data, *rest), {})
-    write(target, ..., data)
+    index = unwrap(rest[0])
+    write(target, index, data[index])
 
 
 # -- NumPy's functions that write to their first argument -----------------------------------------

@@ -122,7 +122,7 @@ def test_functions_without_a_rule_refuse_what_is_tracked():
         "np.add.reduce": lambda: np.add.reduce(x),
         "np.vstack": lambda: np.vstack([A, x]),
         "np.block": lambda: np.block([[A], [x]]),
-        "np.add.at": lambda: np.add.at(x * 1.0, [0], 1.0),
+        "np.multiply.at": lambda: np.multiply.at(x * 1.0, [0], 1.0),
     }.items():
         with pytest.raises(NoRuleError, match=f"^{name} has no derivative"):
             call()

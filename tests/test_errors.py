@@ -63,6 +63,15 @@ def run_again():
     at.checkpoint(noisy, leaf()).backward()
 
 
+def written_after_adoption():
+    array = np.ones(3)
+    view = array[:]
+    x = leaf(array, copy=False, name="x")
+    loss = (x * x).sum()
+    view[0] = 2.0
+    loss.backward()
+
+
 def frozen_result():
     h = leaf() * 2
     h.requires_grad = False
@@ -162,6 +171,13 @@ MISUSE = {
         TypeError,
         "the destination is a plain ndarray, so the gradient would be lost. Build it with "
         "np.stack([...]) or np.concatenate,\nor start from at.zeros(...) and assign there.",
+    ),
+    "adopted_changed": (
+        written_after_adoption,
+        RuntimeError,
+        "the array of shape (3,) that the tensor 'x' adopted was written to, through another view "
+        "of it,\nand a gradient needs its old values. Write after backward(), or let "
+        "at.tensor(..., copy=True) copy it.",
     ),
     "lost_gradient": (
         lambda: float(leaf(name="w")),

@@ -22,6 +22,8 @@ def custom_op(*misplaced: Any, **facts: Any) -> Callable[[Callable[..., Any]], O
     The rule's parameters say what it needs: the cotangent `g`, then the function's own arguments,
     ``out`` for the result, ``shape`` for the shape of the argument. Nothing else is kept.
     Write rules with NumPy functions on these, and derivatives of every order follow, in both modes.
+    Arrays are copied when they are kept, also in tuples, lists and dicts; an object of another kind
+    is kept as it is, so what is written to its attributes before `backward` changes the gradient.
 
     Raises
     ------

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autotensor import errors
+from autotensor.engine.adopted import GUARDS, check
 from autotensor.engine.deferred import Deferred
 from autotensor.engine.graph import Leaf, reachable
 from autotensor.engine.live import drop_dead, push_live
@@ -38,6 +39,8 @@ def forward(
     dict
         The tangent of each root; a root that does not depend on `tangents` is missing.
     """
+    if GUARDS:
+        check(roots, tangents)
     found = dict(tangents)
     lives: dict[Any, Any] = {}
     for node in reversed(reachable(roots, tangents)):

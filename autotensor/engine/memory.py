@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Window", "is_basic", "relaid"]
+__all__ = ["Window", "is_basic", "memory_of", "relaid", "solid"]
 
 Array = np.ndarray[Any, Any]
 
@@ -26,7 +26,9 @@ class Window:
         self.shape = view.shape
         self.strides = view.strides
         self.dtype = view.dtype
-        self.writeable = view.flags.writeable
+        self.writeable: bool = view.flags.writeable
+        if not self.writeable and not array.flags.writeable:
+            self.writeable = not self.may_overlap()  # a copy of the array can be written to
         self.offset: int = _address(view) - _address(array)
         self.whole = (array.shape, array.strides, array.dtype)
 
@@ -117,6 +119,24 @@ def relaid(array: Array) -> Array:
         copy = _spread(array.shape, array.strides, array.dtype, np.empty)
         copy[...] = array
     return copy
+
+
+def solid(array: Array) -> Array:
+    """`array`, or a copy of it where entries of it may be the same memory: it can be written to."""
+    if array.flags.writeable or not array.ndim or not Window(array, array).may_overlap():
+        return array
+    return array.copy()
+
+
+def memory_of(array: Array) -> Array:
+    """The array at the root of what `array` is a view of; itself if it is none."""
+    while True:
+        base: Any = array.base
+        if type(base) is _Interface:
+            base = base.array
+        if not isinstance(base, np.ndarray):
+            return array
+        array = base
 
 
 def is_basic(index: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from autotensor import errors
+from autotensor.engine.adopted import GUARDS, check
 from autotensor.engine.deferred import Deferred
 from autotensor.engine.graph import Leaf, Node, reachable
 from autotensor.engine.live import pull_live
@@ -48,6 +49,8 @@ def reverse(
         The cotangent of each leaf or stop that was reached; without `stops` also of each node that
         has "retain" among its notes.
     """
+    if GUARDS:
+        check(cotangents, stops or ())
     needed = None if stops is None else _leading_to(stops, reachable(cotangents, stops))
     # The nodes that have a cotangent are taken latest first: by the time a node comes up, all that
     # use it have been there. One of them, `ahead` with its cotangent `coming`, is beside the heap

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotensor.array import Tensor
+from autotensor.engine.primitive import op_of
 from autotensor.nn.module import Module
 
 __all__ = ["MSE"]

@@ -81,6 +81,9 @@ class Cleared(Deferred):
 
     def mark(self, live, mine):
         left = np.ones(self.shape, bool) if self.live is None else self.live
+        if type(self.index) is Window and self.index.dtype != self.index.whole[2]:
+            # The other part of these complex numbers lives on.
+            return left.copy() if live is None else left | live
         if not self.mine or type(left) is not np.ndarray or not _fit([self.index], left):
             left = _copied(left, self.index)
         _set_at(left, self.index, False)
@@ -225,5 +228,28 @@ with_entries = linear(
         {"a": (3, 4), "index": 0, "value": (1, 4)},
         {"a": (2, 3, 2), "index": slice(None), "value": (3, 2)},
         {"a": (3, 4), "index": Window(_sample.T[1:, ::-2], _sample), "value": (3, 1)},
+    ],
+)
+
+
+def _added_at(a, index, value):
+    out = np.array(a)
+    np.add.at(out, index, value)
+    return out
+
+
+# np.add.at, which adds up where an entry is hit more than once.
+added_at = linear(
+    _added_at,
+    signature="a, index, value",
+    name="add_at",
+    a=lambda g: g,
+    value=lambda g, index, shape: unbroadcast(g[index], shape),
+    jointly=True,
+    cases=[
+        {"a": (3, 4), "index": 1, "value": (4,)},
+        {"a": (3, 4), "index": ([0, 2, 0],), "value": (3, 1)},
+        {"a": (3, 4), "index": ([0, 2, 0], [1, 1, 1]), "value": ()},
+        {"a": (3,), "index": [0, 0, 2], "value": (3,)},
     ],
 )
