@@ -42,8 +42,7 @@ def pull_live(
     plan = node.plan
     slot, _, pull = plan.pulls[place]
     parent = node.parents[slot]
-    with np.errstate(all="ignore"):
-        c = pull(g, kept, node, parent)
+    c = pull(g, kept, node, parent)
     if getattr(c, "dtype", c) is None:
         return c  # deferred: what it touches is live
     way = plan.ways[place]
@@ -93,7 +92,7 @@ def push_live(node: Any, tangents: Mapping[Any, Any], lives: Mapping[Any, Any]) 
             parent = node.parents[slot]
             if parent not in tangents:
                 continue
-            if way == ENTRYWISE and not plan.op.reduces or (entrywise and way == MOVES):
+            if (way == ENTRYWISE and not plan.op.reduces) or (entrywise and way == MOVES):
                 marks = _marks(parent, tangents, lives)
                 if plan.op.kind == "selection":
                     marks = push(marks, node.kept, node, parent)

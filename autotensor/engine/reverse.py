@@ -24,6 +24,9 @@ __all__ = ["fit", "reverse", "wrapped"]
 Wrap = Callable[[Any, Any], Any]
 
 
+# A derivative that is infinite is of no concern where a selection leaves the entry out, which may
+# turn out only further down. Where it is of concern, `Tensor.explain_nan` says more than a warning.
+@np.errstate(all="ignore")
 def reverse(
     cotangents: dict[Any, Any],
     stops: Collection[Any] | None = None,
