@@ -14,12 +14,12 @@ The masks cost something, so going down they begin only at selections with a non
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from autotensor.engine.deferred import Deferred
 from autotensor.engine.plan import ENTRYWISE, MOVES
 from autotensor.engine.shapes import expand, unbroadcast
 
@@ -49,9 +49,7 @@ def pull_live(
     below = None
     if way == MOVES:
         if live is not None or plan.selects:
-            marks = np.ones(node.shape, np.int8) if live is None else live.view(np.int8)
-            below = pull(marks, node.kept, node, parent)
-            below = (below.add_to(None, False) if isinstance(below, Deferred) else below) != 0
+            below = pull(_weighed(live, node.shape), node.kept, node, parent) != 0
     elif way == ENTRYWISE and live is not None:
         below = live
         if plan.op.reduces:
@@ -80,8 +78,6 @@ def drop_dead(c: Any, live: Any, node: Any) -> Any:
 def push_live(node: Any, tangents: Mapping[Any, Any], lives: Mapping[Any, Any]) -> Any:
     """The entries of the tangent of `node` that are live, or None where all are."""
     plan = node.plan
-    if node.dtype.kind == "c" or any(node.parents[slot].dtype.kind == "c" for slot in plan.slots):
-        return None
     entrywise = isinstance(plan.op.function, np.ufunc)
     if plan.push_all is not None and not entrywise:
         marks = [_marks(parent, tangents, lives) for parent in node.parents]
@@ -105,9 +101,15 @@ def push_live(node: Any, tangents: Mapping[Any, Any], lives: Mapping[Any, Any]) 
 
 
 def _marks(parent: Any, tangents: Mapping[Any, Any], lives: Mapping[Any, Any]) -> Any:
-    """1 for each live entry of the tangent of `parent`, 0 for the others."""
+    """Not 0 for each live entry of the tangent of `parent`, 0 for the others."""
     shape = getattr(parent, "shape", ())
     if parent not in tangents:
-        return np.zeros(shape, np.int8)
-    live = lives.get(parent)
-    return np.ones(shape, np.int8) if live is None else np.asarray(live).view(np.int8)
+        return np.zeros(shape)
+    marks = _weighed(lives.get(parent), shape)
+    return marks * (1 + 1j) if parent.dtype.kind == "c" else marks  # its parts are both live
+
+
+def _weighed(live: Any, shape: tuple[int, ...]) -> Any:
+    """Marks of the live entries, all different, so that an op like `diff` cannot cancel them."""
+    weights = np.sqrt(np.arange(2.0, math.prod(shape) + 2)).reshape(shape)
+    return weights if live is None else np.where(live, weights, 0)
