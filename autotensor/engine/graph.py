@@ -75,7 +75,8 @@ class Node:
         if plan.fragile != FRAGILE:
             for slot in plan.slots:
                 if parents[slot].fragile:
-                    self.fragile = SELECTS if plan.selects else FRAGILE
+                    selects = plan.selects and (plan.selects is True or plan.selects in options)
+                    self.fragile = SELECTS if selects else FRAGILE
                     break
 
     @property

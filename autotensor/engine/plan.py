@@ -40,7 +40,7 @@ class Plan:
     pushes : the same with the jvp ``push(t, kept, node, parent)``, or None: transpose the pull.
     push_all : for jointly linear ops, the jvp of all inputs at once.
     ways : for each pull how it moves entries: `ENTRYWISE`, `MOVES`, or None for neither.
-    selects : whether entries of an input may be left out of the result.
+    selects : whether entries of an input may be left out of the result, or by which option.
     fragile : 1 if the op acts entry by entry, by a derivative that depends on values.
     """
 

@@ -71,7 +71,8 @@ class Op:
     jointly : linear in all inputs together (add), not in each alone (matmul).
     reduces : the result has lost the axes that the option ``axis`` names, each of its entries being
         a function of those along these axes.
-    selects : entries of an input may be left out of the result; so for every selection.
+    selects : entries of an input may be left out of the result, as by every selection; or the name
+        of the option that leaves some out.
     aliases : other names of an argument.
     constants : arguments in which the op is constant by nature, like the condition of `where`.
     name : what errors and pictures call it.
@@ -90,7 +91,7 @@ class Op:
         jvps: Mapping[str, Rule] | None = None,
         jointly: bool = False,
         reduces: bool = False,
-        selects: bool | None = None,
+        selects: bool | str | None = None,
         aliases: Mapping[str, str] | None = None,
         constants: Sequence[str] = (),
         name: str | None = None,

@@ -32,7 +32,7 @@ def _spread(g, shape, axis, keepdims):
 
 def _sum_vjp(g, shape, axis, keepdims, where):
     g = _spread(g, shape, axis, keepdims)
-    return g if where is True else g * where
+    return g if where is True else np.where(where, g, 0)
 
 
 def _mean_vjp(g, shape, axis, keepdims, where):
@@ -41,13 +41,14 @@ def _mean_vjp(g, shape, axis, keepdims, where):
         g = g / count if g.dtype.itemsize > 2 else g * (1 / count)  # float16 ends at 65504
         return broadcast(g if axis is None else expand(g, shape, axis, keepdims), shape)
     count = np.broadcast_to(where, shape).sum(axis, keepdims=True)
-    return broadcast(expand(g, shape, axis, keepdims) / count, shape) * where
+    return np.where(where, expand(g, shape, axis, keepdims) / count, 0)
 
 
 linear(
     np.sum,
     signature=f"{_AXES}, initial=0, where=True",
     constants=["where"],
+    selects="where",
     a=_sum_vjp,
     jvps={  # without `initial`, which is a constant of the sum
         "a": lambda t, axis, keepdims, where: np.sum(t, axis, keepdims=keepdims, where=where)
@@ -74,6 +75,7 @@ linear(
     compute=_mean,
     signature=f"{_AXES}, where=True",
     constants=["where"],
+    selects="where",
     a=_mean_vjp,
     cases=[*_CASES, *_MASKS, {"a": (2, 0), "axis": 0}],
 )
