@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from autotensor.engine.plan import Plan
     from autotensor.engine.primitive import Op
 
-__all__ = ["FRAGILE", "SELECTS", "Elided", "Leaf", "Node", "reachable"]
+__all__ = ["FRAGILE", "MIXES", "SELECTS", "Elided", "Leaf", "Node", "reachable"]
 
 # What `fragile` says of a node: an entrywise op whose derivative depends on values is at or below
-# it; it is a selection with such an op below. See engine/live.py.
-FRAGILE, SELECTS = 1, 3
+# it; only one that mixes entries, like `matmul`, is; it is a selection with such an op below.
+# See engine/live.py.
+FRAGILE, MIXES, SELECTS = 1, 2, 3
 
 _number: Callable[[], int] = count().__next__
 
@@ -37,7 +38,7 @@ class Node:
     options : the other arguments of the call, by name.
     shape, dtype : of the result.
     number : rises with creation, so parents have smaller ones.
-    fragile : 0, `FRAGILE` or `SELECTS`.
+    fragile : 0, `FRAGILE`, `MIXES` or `SELECTS`.
     notes : None, or what is rarely there: hooks, a retained gradient.
     """
 
@@ -74,8 +75,12 @@ class Node:
         self.fragile = plan.fragile
         if plan.fragile != FRAGILE:
             for slot in plan.slots:
-                if parents[slot].fragile:
+                below = parents[slot].fragile
+                if below:
                     selects = plan.selects and (plan.selects is True or plan.selects in options)
+                    if below == MIXES and not (selects and plan.leaves_out):
+                        self.fragile = MIXES
+                        continue
                     self.fragile = SELECTS if selects else FRAGILE
                     break
 

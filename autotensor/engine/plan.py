@@ -41,13 +41,16 @@ class Plan:
     push_all : for jointly linear ops, the jvp of all inputs at once.
     ways : for each pull how it moves entries: `ENTRYWISE`, `MOVES`, or None for neither.
     selects : whether entries of an input may be left out of the result, or by which option.
-    fragile : 1 if the op acts entry by entry, by a derivative that depends on values.
+    leaves_out : whether what it does depends on no value of its inputs, as for `where`.
+    fragile : 1 if the op acts entry by entry, by a derivative that depends on values, 2 if it is
+        linear and mixes entries with those of other inputs.
     """
 
     __slots__ = (
         "fragile",
         "keeps",
         "kept_slots",
+        "leaves_out",
         "op",
         "pulls",
         "push_all",
@@ -103,7 +106,10 @@ class Plan:
         self.push_all = _push_all(op, slots) if op.jointly else None
         self.ways = [_way(op, name) for _, name, _ in self.pulls]
         self.selects = op.selects
+        self.leaves_out = not {*op.inputs, "out"} & named
         self.fragile = int(op.kind != "linear" and ENTRYWISE in self.ways)
+        if op.kind == "linear" and None in self.ways:
+            self.fragile = 2
 
 
 def _way(op: Op, name: str) -> str | None:

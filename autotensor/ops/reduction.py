@@ -41,7 +41,7 @@ def _mean_vjp(g, shape, axis, keepdims, where):
         g = g / count if g.dtype.itemsize > 2 else g * (1 / count)  # float16 ends at 65504
         return broadcast(g if axis is None else expand(g, shape, axis, keepdims), shape)
     count = np.broadcast_to(where, shape).sum(axis, keepdims=True)
-    return np.where(where, expand(g, shape, axis, keepdims) / count, 0)
+    return np.where(where, broadcast(expand(g, shape, axis, keepdims) / count, shape), 0)
 
 
 linear(
