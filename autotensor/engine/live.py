@@ -4,10 +4,10 @@ Where ``np.where(x > 0, np.log(x), 0)`` takes the other branch, the cotangent of
 and 0 times its infinite derivative would be NaN. That zero is none of arithmetic: the entry is not
 there. So below a selection a mask of the *live* entries goes down with the cotangent. It stays as
 it is through ops that act entry by entry, which set the dead ones to zero again after their
-derivative came in; it is moved by ops that only move entries; at all others it ends, for there live
-and dead entries mix. The linear ones among these, like `matmul`, still see to it that a dead entry
-is zero also where it meets NaN. Forward mode does the same above a selection, as for ``np.sqrt(np.maximum(x,
-0))`` at negative x.
+derivative came in; it is moved by ops that only move entries; of those that mix them, it passes the
+linear ones, like `matmul`, where an entry is dead that goes into dead ones only, and ends at all
+others. Forward mode does the same above a selection, as for ``np.sqrt(np.maximum(x, 0))`` at
+negative x, but there it ends at products too.
 
 The masks cost something, so going down they begin only at selections with a nonlinear op below
 (`Node.fragile`), and a graph without such a pair never comes here.
@@ -58,8 +58,11 @@ def pull_live(
                 expand(live, parent.shape, *plan.op.reduced(node.options)), parent.shape
             )
         c = np.where(below, c, 0)
-    elif live is not None and plan.op.kind == "linear" and not np.all(np.isfinite(c)):
-        c = _mended(pull, g, live, kept, node, parent)
+    elif live is not None and plan.op.kind == "linear":
+        if not np.all(np.isfinite(c)):
+            c = _mended(pull, g, live, kept, node, parent)
+        if parent.fragile and not np.all(c):
+            below = pull(live.astype(float), _each(_ones, node.kept), node, parent) > 0
     if below is not None and below.shape != parent.shape:
         below = unbroadcast(below.view(np.int8), parent.shape) != 0
     if below is None:
@@ -78,15 +81,19 @@ def _mended(pull: Any, g: Any, live: Any, kept: Any, node: Any, parent: Any) -> 
     So such entries of `kept` count as 0, and the terms they have with live ones are NaN: there the
     rule, linear in each kept array, counts less terms than if all were finite.
     """
-
-    def each(function: Any, kept: Any) -> Any:
-        return tuple(each(function, k) if type(k) is tuple else function(k) for k in kept)
-
-    c = pull(g, each(lambda k: np.where(np.isfinite(k), k, 0), kept), node, parent)
+    c = pull(g, _each(lambda k: np.where(np.isfinite(k), k, 0), kept), node, parent)
     marks = live.astype(float)
-    all_terms = pull(marks, each(lambda k: np.ones(k.shape), node.kept), node, parent)
-    finite = pull(marks, each(lambda k: np.isfinite(k) * 1.0, node.kept), node, parent)
+    all_terms = pull(marks, _each(_ones, node.kept), node, parent)
+    finite = pull(marks, _each(lambda k: np.isfinite(k) * 1.0, node.kept), node, parent)
     return np.where(all_terms > finite, np.nan, c)
+
+
+def _each(function: Any, kept: Any) -> Any:
+    return tuple(_each(function, k) if type(k) is tuple else function(k) for k in kept)
+
+
+def _ones(k: Any) -> Any:
+    return np.ones(k.shape)
 
 
 def drop_dead(c: Any, live: Any, node: Any) -> Any:
