@@ -131,10 +131,9 @@ def push_live(node: Any, tangents: Mapping[Any, Any], lives: Mapping[Any, Any]) 
 def _marks(parent: Any, tangents: Mapping[Any, Any], lives: Mapping[Any, Any]) -> Any:
     """Not 0 for each live entry of the tangent of `parent`, 0 for the others."""
     shape = getattr(parent, "shape", ())
-    if parent not in tangents:
-        return np.zeros(shape)
-    marks = _weighed(lives.get(parent), shape)
-    return marks * (1 + 1j) if parent.dtype.kind == "c" else marks  # its parts are both live
+    marks = _weighed(lives.get(parent), shape) if parent in tangents else np.zeros(shape)
+    is_complex = getattr(parent, "dtype", marks.dtype).kind == "c"
+    return marks * (1 + 1j) if is_complex else marks  # its parts are both live
 
 
 def _weighed(live: Any, shape: tuple[int, ...]) -> Any:

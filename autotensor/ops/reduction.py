@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
-from autotensor.engine.primitive import composite, linear, rule, selection
+from autotensor.engine.primitive import composite, elementwise, linear, rule, selection
 from autotensor.engine.shapes import broadcast, expand, normalize_axes
+from autotensor.ops.elementwise import over
 
 _AXES = "a, axis=None, dtype=None, out=None, keepdims=False"
 _CASES = [
@@ -161,6 +162,14 @@ def var(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=No
     return total / np.maximum(count - (ddof or correction), 0).astype(total.dtype)
 
 
+def _root(x):
+    return np.sqrt(x)
+
+
+# At 0, where all entries are equal, the derivative is 0, which makes it that of `std`.
+root = elementwise(_root, lambda out: over(0.5, out), name="root", domain="positive")
+
+
 @composite(
     np.std,
     inputs=("a",),
@@ -177,7 +186,7 @@ def var(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=No
 )
 def std(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=None, correction=0):
     """The square root of the variance."""
-    return np.sqrt(
+    return root(
         var(
             a,
             axis,
