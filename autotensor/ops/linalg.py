@@ -121,7 +121,7 @@ def _norm_vjp(g, x, out, ord, axis, keepdims):
         return 0 * u
     if abs(ord) == np.inf:  # entries of the same size share it evenly, as in `max`
         taken = size == out
-        return u * (taken / np.maximum(taken.sum(axis, keepdims=True), 1))
+        return u * (taken / taken.sum(axis, keepdims=True))
     return u * ((size + (size == 0)) / (out + (out == 0))) ** (ord - 1)
 
 
@@ -139,6 +139,7 @@ rule(
         {"x": (2, 3, 2), "axis": (2, 0), "keepdims": True},
         {"x": (2, 3), "axis": 1, "ord": 2},
         {"x": (2, 3), "axis": -2, "ord": 1, "keepdims": True},
+        {"x": (2, 3, 2), "axis": 2, "ord": 1},
         {"x": (3,), "ord": np.inf},
         {"x": (2, 3), "axis": (1,), "ord": -np.inf},
         {"x": (3,), "ord": 0},
