@@ -135,7 +135,7 @@ def check_pull(node: Node, name: str, g: Any, c: Any) -> None:
     facts = [f"the cotangent is within {_range(g)}"]
     if _by_entry(op):
         # Once more, before it was summed to the argument's shape; and on ones, for the derivative.
-        slot, _, pull = next(p for p in node.plan.pulls if p[1] == name)
+        slot, _, pull, _ = next(p for p in node.plan.pulls if p[1] == name)
         ones = np.ones(node.shape, node.dtype)[()]
         with np.errstate(all="ignore"):
             full, d = (pull(x, node.kept, node, node.parents[slot]) for x in (g, ones))

@@ -370,7 +370,11 @@ def sum_gradients(old: Tensor | None, g: Any) -> Tensor:
     if old is None:
         if type(g) is Tensor:
             return g
-        return Tensor(g if g.ndim else g[()], None)
+        if not g.ndim:
+            g = g[()]
+        elif g.base is not None and not g.flags.writeable:
+            g = g.copy()  # one number seen at many places; a gradient may be written to
+        return Tensor(g, None)
     if old.requires_grad and not isinstance(g, Tensor):
         g = Tensor(g, None)
     return old + g if isinstance(g, Tensor) else Tensor(old._data + g, None)

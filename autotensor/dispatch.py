@@ -10,7 +10,7 @@ import numpy as np
 
 from autotensor import anomaly, errors
 from autotensor.array import Tensor, attach
-from autotensor.engine.graph import Leaf, Node
+from autotensor.engine.graph import FRAGILE, Leaf, Node, fragility, next_number
 from autotensor.engine.memory import Window
 from autotensor.engine.modes import RECORD, mode, recording
 from autotensor.engine.plan import INPUTS, RESULT
@@ -24,7 +24,6 @@ __all__ = [
     "apply_to_one",
     "call",
     "holds_tracked",
-    "node_of",
     "owned",
     "record",
     "unwrap",
@@ -32,6 +31,8 @@ __all__ = [
 ]
 
 NO_OPTIONS: dict[str, Any] = {}
+_new = object.__new__
+_FLOAT64 = np.dtype(float)
 SCALARS = frozenset({int, float, complex, bool})
 
 
@@ -39,19 +40,12 @@ def record(
     op: Op, mask: int, parents: tuple[Any, ...], values: tuple[Any, ...], out: Any, options: Any
 ) -> Tensor:
     """`out` as a Tensor with a node; the inputs in `mask` are tracked."""
-    return Tensor(out, node_of(op, mask, parents, values, out, options))
-
-
-def node_of(
-    op: Op, mask: int, parents: tuple[Any, ...], values: tuple[Any, ...], out: Any, options: Any
-) -> Node | None:
-    """The node of `out`, or None where its dtype carries no gradient."""
     dtype = out.dtype
-    kind = dtype.kind
-    plan = op.plans.get(mask) if kind == "f" else None
+    plan = op.plans.get(mask) if dtype is _FLOAT64 or dtype.kind == "f" else None
     if plan is None:
+        kind = dtype.kind
         if kind not in "fc":
-            return None
+            return Tensor(out, None)
         if kind == "c" and not op.complex:
             raise errors.real_only(_public(op.function, op.name), dtype)
         plan = op.plan(mask, len(parents), kind == "c")
@@ -62,7 +56,22 @@ def node_of(
         kept = (out,)
     else:
         kept = keeps(values, out) if keeps is not None else ()
-    return Node(plan, parents, kept, options, out.shape, dtype)
+    # What Node(...) and Tensor(...) do, without two calls: here goes the time of small ops.
+    node = _new(Node)
+    node.plan = plan
+    node.parents = parents
+    node.kept = kept
+    node.options = options
+    node.shape = out.shape
+    node.dtype = dtype
+    node.number = next_number()
+    node.notes = None
+    node.fragile = FRAGILE if plan.fragile == FRAGILE else fragility(plan, parents, options)
+    result = _new(Tensor)
+    result._data = out
+    result._node = node
+    result._place = None
+    return result
 
 
 def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -312,3 +321,4 @@ def _nearest(name: str) -> list[str]:
 
 
 attach("_apply", staticmethod(apply))
+attach("_apply_to_one", staticmethod(apply_to_one))

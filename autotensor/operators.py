@@ -31,7 +31,7 @@ from autotensor.engine.primitive import TABLE, Op, op_of
 from autotensor.storage import View, read
 from autotensor.writing import WRITERS, add_at, compute_into, into, replace, tracks, write
 
-__all__: list[str] = []
+__all__ = ["inner"]
 
 # -- NumPy's protocols ----------------------------------------------------------------------------
 
@@ -40,6 +40,8 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
     if method == "__call__" and not kwargs:
         entry = TABLE.get(ufunc)
         if isinstance(entry, Op):
+            if len(inputs) == 1:
+                return apply_to_one(entry, self, entry.compute)
             return apply(entry, inputs, kwargs)
     function = ufunc if method == "__call__" else getattr(ufunc, method)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
@@ -61,6 +63,10 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
 def _array_function(
     self: Tensor, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
+    if not kwargs and len(args) == 2:
+        direct = _DIRECT.get(function)
+        if direct is not None:
+            return direct[0](*args) if type(args[0]) is Tensor else direct[1](args[1], args[0])
     writer = WRITERS.get(function)
     if writer is not None:
         return writer(*args, **kwargs)
@@ -174,9 +180,11 @@ def _of_table(function: Any) -> Callable[..., Any]:
     if compute is function:
         compute = operator.methodcaller(name)
 
+    unary = entry if isinstance(entry, Op) and entry.unary else None
+
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        if not args and not kwargs and isinstance(entry, Op) and entry.unary:
-            return apply_to_one(entry, self, compute)
+        if unary is not None and not args and not kwargs:
+            return apply_to_one(unary, self, compute)
         return _array_function(self, function, (), (self, *args), kwargs)
 
     method.__name__ = name
@@ -251,6 +259,12 @@ _OPERATORS: dict[str, tuple[Any, Any, Any]] = {
     "floordiv": _by_ufunc(np.floor_divide),
     "mod": _by_ufunc(np.remainder),
 }
+
+
+# Functions of two arrays that take the operators' way.
+_DIRECT = {np.inner: _binary(np.inner, np.inner)}
+# np.inner of a Tensor and another array, without NumPy's dispatch.
+inner = _DIRECT[np.inner][0]
 
 
 def _complete() -> None:

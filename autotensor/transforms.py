@@ -18,7 +18,7 @@ from autotensor.dispatch import apply
 from autotensor.engine.forward import forward
 from autotensor.engine.graph import Leaf, Node, reachable
 from autotensor.engine.modes import enable_grad, no_grad, recording, unwatched
-from autotensor.engine.primitive import linear
+from autotensor.engine.primitive import linear, same
 from autotensor.engine.reverse import reverse
 
 __all__ = ["backward", "grad", "jvp", "open_alias", "value_and_grad", "vjp"]
@@ -28,7 +28,7 @@ def _alias(x: Any) -> Any:
     return x
 
 
-_ALIAS = linear(_alias, lambda g: g, signature="x", name="alias", cases=[{"x": (2,)}])
+_ALIAS = linear(_alias, same, signature="x", name="alias", cases=[{"x": (2,)}])
 
 
 def backward(
@@ -376,10 +376,6 @@ def jvp(
     return run.value(), tuple(pushed) if run.many else pushed[0]
 
 
-def _is_loss(node: Node | Leaf) -> bool:
-    return node.shape == () and node.dtype.kind == "f"
-
-
 def _backward_method(
     self: Tensor, gradient: Any = None, *, retain_graph: bool = False, create_graph: bool = False
 ) -> None:
@@ -388,10 +384,9 @@ def _backward_method(
     See `autotensor.backward`, which also takes several tensors.
     """
     node = self._node
-    if gradient is None and not create_graph and node is not None and _is_loss(node):
+    plain = gradient is None and not create_graph
+    if plain and node and node.requires_grad and node.shape == () and node.dtype.kind == "f":
         # The usual loss, without the loops and checks that several roots with seeds need.
-        if not node.requires_grad:
-            raise errors.nothing_to_differentiate()
         _deposit(reverse({node: node.dtype.type(1)}, free=not retain_graph, watch=anomaly.watch()))
     else:
         backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)

@@ -13,7 +13,7 @@ import numpy as np
 
 from autotensor import errors
 from autotensor.array import Tensor
-from autotensor.dispatch import SCALARS, call, node_of, owned, unwrap
+from autotensor.dispatch import SCALARS, call, owned, record, unwrap
 from autotensor.engine.graph import Leaf, Node
 from autotensor.engine.memory import Window, is_basic
 from autotensor.engine.modes import enable_grad, recording
@@ -104,7 +104,7 @@ def compute_into(tensor: Tensor, ufunc: np.ufunc, other: Any) -> Tensor:
 
 def set_value(tensor: Tensor, data: Any) -> None:
     """Give a leaf another value, as an optimizer does; its node and its gradient stay."""
-    if is_alone(tensor):
+    if tensor._place is None or is_alone(tensor):
         tensor._data = data
         tensor._place = None
     else:
@@ -154,8 +154,8 @@ def _record(storage: Storage, window: Window | None, index: Any, value: Any) -> 
         given = value if type(value) in SCALARS else Leaf(np.shape(value), array.dtype)
     parents = (old or Leaf(array.shape, array.dtype), given)
     mask = isinstance(old, Node) + 2 * tracked
-    node = node_of(with_entries, mask, parents, (), array, {"index": owned(index)})
-    storage.node = named_after(node, old)
+    made = record(with_entries, mask, parents, (), array, {"index": owned(index)})
+    storage.node = named_after(made._node, old)
 
 
 def named_after(node: Any, old: Any) -> Any:

@@ -96,7 +96,7 @@ def _transposed(
     """
     parent = node.parents[slot]
     g = Leaf(node.shape, node.dtype, requires_grad=True)
-    pull = next(pull for at, _, pull in node.plan.pulls if at == slot)
+    pull = next(pull for at, _, pull, _ in node.plan.pulls if at == slot)
     with enable_grad():
         c = pull(make(np.ones(node.shape, node.dtype)[()], g), kept, node, parent)
         c = c.add_to(None, False) if isinstance(c, Deferred) else c

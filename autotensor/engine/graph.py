@@ -17,14 +17,24 @@ if TYPE_CHECKING:
     from autotensor.engine.plan import Plan
     from autotensor.engine.primitive import Op
 
-__all__ = ["FRAGILE", "MIXES", "SELECTS", "Elided", "Leaf", "Node", "reachable"]
+__all__ = [
+    "FRAGILE",
+    "MIXES",
+    "SELECTS",
+    "Elided",
+    "Leaf",
+    "Node",
+    "fragility",
+    "next_number",
+    "reachable",
+]
 
 # What `fragile` says of a node: an entrywise op whose derivative depends on values is at or below
 # it; only one that mixes entries, like `matmul`, is; it is a selection with such an op below.
 # See engine/live.py.
 FRAGILE, MIXES, SELECTS = 1, 2, 3
 
-_number: Callable[[], int] = count().__next__
+next_number: Callable[[], int] = count().__next__
 
 
 class Node:
@@ -70,19 +80,9 @@ class Node:
         self.options = options
         self.shape = shape
         self.dtype = dtype
-        self.number = _number()
+        self.number = next_number()
         self.notes: dict[str, Any] | None = None
-        self.fragile = plan.fragile
-        if plan.fragile != FRAGILE:
-            for slot in plan.slots:
-                below = parents[slot].fragile
-                if below:
-                    selects = plan.selects and (plan.selects is True or plan.selects in options)
-                    if below == MIXES and not (selects and plan.leaves_out):
-                        self.fragile = MIXES
-                        continue
-                    self.fragile = SELECTS if selects else FRAGILE
-                    break
+        self.fragile = FRAGILE if plan.fragile == FRAGILE else fragility(plan, parents, options)
 
     @property
     def op(self) -> Op:
@@ -96,6 +96,19 @@ class Node:
             light = {name: _light(value) for name, value in self.options.items()}
             if any(light[name] is not value for name, value in self.options.items()):
                 self.options, self.kept = light, None
+
+
+def fragility(plan: Plan, parents: tuple[Any, ...], options: dict[str, Any]) -> int:
+    """What ``fragile`` is for a node that is not `FRAGILE` by its own op."""
+    found: int = plan.fragile
+    for slot in plan.slots:
+        below = parents[slot].fragile
+        if below:
+            selects = plan.selects and (plan.selects is True or plan.selects in options)
+            if below != MIXES or (selects and plan.leaves_out):
+                return SELECTS if selects else FRAGILE
+            found = MIXES
+    return found
 
 
 class Leaf:
@@ -120,7 +133,7 @@ class Leaf:
     ) -> None:
         self.shape = shape
         self.dtype = dtype
-        self.number = _number()
+        self.number = next_number()
         self.requires_grad = requires_grad
         self.grad: Any = None
         self.name = name

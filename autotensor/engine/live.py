@@ -16,7 +16,7 @@ The masks cost something, so going down they begin only at selections with a non
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,21 +32,23 @@ def pull_live(
     live: Any,
     kept: Any,
     node: Any,
-    place: int,
+    parent: Any,
+    pull: Callable[..., Any],
+    way: str | None,
     lives: dict[Any, Any],
     cotangents: Mapping[Any, Any],
 ) -> Any:
-    """What rule number `place` of `node` makes of `g`, of which only the entries in `live` count.
+    """What `pull`, a rule of `node`, makes of `g`, of which only the entries in `live` count.
 
-    ``live`` is None where all do. The parent's mask is noted in `lives`.
+    ``live`` is None where all do. The mask of `parent` is noted in `lives`.
     """
     plan = node.plan
-    slot, _, pull = plan.pulls[place]
-    parent = node.parents[slot]
+    if live is None and not plan.selects:
+        lives.pop(parent, None)  # live as a whole, by this way
+        return pull(g, kept, node, parent)
     c = pull(g, kept, node, parent)
     if getattr(c, "dtype", c) is None:
         return c  # deferred: what it touches is live
-    way = plan.ways[place]
     below = None
     if way == MOVES:
         if live is not None or plan.selects:

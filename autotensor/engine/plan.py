@@ -17,13 +17,23 @@ from autotensor.engine import shapes
 if TYPE_CHECKING:
     from autotensor.engine.primitive import Op
 
-__all__ = ["ENTRYWISE", "INPUTS", "MOVES", "OUT", "RESULT", "Plan"]
+__all__ = ["ENTRYWISE", "INPUTS", "MOVES", "OUT", "RESULT", "Plan", "pass_on", "same"]
 
 OUT = -1
 # How the entries of an input become those of the result: each its own, or only moved about.
 ENTRYWISE, MOVES = "entrywise", "moves"
 # The commonest answers to what a node keeps, told by identity to save a call.
 INPUTS, RESULT = object(), object()
+
+
+def same(g: Any) -> Any:
+    """The rule of an op that passes its cotangent on; known by identity, it costs no call."""
+    return g
+
+
+def pass_on(g: Any, kept: Any, node: Any, parent: Any) -> Any:
+    """The pull of `same`."""
+    return g
 
 
 class Plan:
@@ -36,10 +46,11 @@ class Plan:
     keeps : what a node keeps: `INPUTS`, `RESULT`, None, or ``keeps(values, out)`` gives the tuple.
     sources : for each kept entry the slot it comes from, a range of slots, or `OUT`.
     kept_slots : the slots of the inputs among `sources`.
-    pulls : ``(slot, argument, pull)`` per tracked input; the vjp ``pull(g, kept, node, parent)``.
+    pulls : ``(slot, argument, pull, way)`` per tracked input: the vjp ``pull(g, kept, node,
+        parent)``, and how it moves entries: `ENTRYWISE`, `MOVES`, or None for neither.
     pushes : the same with the jvp ``push(t, kept, node, parent)``, or None: transpose the pull.
     push_all : for jointly linear ops, the jvp of all inputs at once.
-    ways : for each pull how it moves entries: `ENTRYWISE`, `MOVES`, or None for neither.
+    ways : of all pulls.
     selects : whether entries of an input may be left out of the result, or by which option.
     leaves_out : whether what it does depends on no value of its inputs, as for `where`.
     fragile : 1 if the op acts entry by entry, by a derivative that depends on values, 2 if it is
@@ -97,14 +108,15 @@ class Plan:
             self.keeps = RESULT
         elif parts:
             self.keeps = eval(f"lambda v, out: ({', '.join(parts)},)")
-        self.pulls: list[tuple[int, str, Callable[..., Any]]] = []
+        self.pulls: list[tuple[int, str, Callable[..., Any], str | None]] = []
         self.pushes: list[tuple[int, str, Callable[..., Any] | None]] = []
         for slot in tracked:
             name, i = slots[slot]
-            self.pulls.append((slot, name, _pull(op, name, i, places, complex)))
+            pull = pass_on if op.rules[name] is same else _pull(op, name, i, places, complex)
+            self.pulls.append((slot, name, pull, _way(op, name)))
             self.pushes.append((slot, name, _push(op, name, i, places)))
         self.push_all = _push_all(op, slots) if op.jointly else None
-        self.ways = [_way(op, name) for _, name, _ in self.pulls]
+        self.ways = [way for *_, way in self.pulls]
         self.selects = op.selects
         self.leaves_out = not {*op.inputs, "out"} & named
         self.fragile = int(op.kind != "linear" and ENTRYWISE in self.ways)
@@ -162,6 +174,7 @@ def _compile(op: Op, rule: Any, first: str, body: str) -> Callable[..., Any]:
         "conj": np.conjugate,
         "expand": shapes.expand,
         "pick": shapes.pick,
+        "where": np.where,
     }
     function: Callable[..., Any] = eval(f"lambda {first}, k, n, p: {body}", space)
     return function
@@ -179,7 +192,10 @@ def _pull(
     g = "g"
     if op.reduces:
         g = f"expand(g, p.shape, {_option(op, 'axis')}, {_option(op, 'keepdims')})"
-    body = f"pick({g}, {d})" if op.kind == "selection" else f"{g} * {d}"
+    if op.kind == "selection":
+        body = f"pick({g}, {d})" if op.shares else f"where({d}, {g}, 0.0)"
+    else:
+        body = f"{g} * {d}"
     return _compile(op, rule, "g", body)
 
 
@@ -191,7 +207,10 @@ def _push(op: Op, name: str, i: int | None, places: Mapping[str, str]) -> Callab
         return _compile(op, op.jvps[name], "t", _call(op, names, "t", i, places))
     if op.kind in ("elementwise", "selection"):
         d = _call(op, op.needs[name], "", i, places)
-        body = f"pick(t, {d})" if op.kind == "selection" else f"t * {d}"
+        if op.kind == "selection":
+            body = f"pick(t, {d})" if op.shares else f"where({d}, t, 0.0)"
+        else:
+            body = f"t * {d}"
         if op.reduces:
             body = f"({body}).sum({_option(op, 'axis')}, keepdims={_option(op, 'keepdims')})"
         return _compile(op, rule, "t", body)

@@ -31,7 +31,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from autotensor import errors
-from autotensor.engine.plan import Plan
+from autotensor.engine.plan import Plan, same
 
 __all__ = [
     "TABLE",
@@ -44,6 +44,7 @@ __all__ = [
     "linear",
     "op_of",
     "rule",
+    "same",
     "selection",
 ]
 
@@ -71,6 +72,7 @@ class Op:
     jointly : linear in all inputs together (add), not in each alone (matmul).
     reduces : the result has lost the axes that the option ``axis`` names, each of its entries being
         a function of those along these axes.
+    shares : the masks of a selection are fractions, since ties share; else they are boolean.
     selects : entries of an input may be left out of the result, as by every selection; or the name
         of the option that leaves some out.
     aliases : other names of an argument.
@@ -91,6 +93,7 @@ class Op:
         jvps: Mapping[str, Rule] | None = None,
         jointly: bool = False,
         reduces: bool = False,
+        shares: bool = False,
         selects: bool | str | None = None,
         aliases: Mapping[str, str] | None = None,
         constants: Sequence[str] = (),
@@ -118,6 +121,7 @@ class Op:
         self.jvps = dict(jvps or {})
         self.jointly = jointly
         self.reduces = reduces
+        self.shares = shares
         self.selects = kind == "selection" if selects is None else selects
         self.aliases = dict(aliases or {})
         self.constants = tuple(constants)
@@ -147,9 +151,14 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the function: arrays give arrays, and types that trace have an ``_apply``."""
-        apply = getattr(args[0], "_apply", None) if args else None
-        if apply is not None:
-            return apply(self, args, kwargs)
+        if args:
+            if self.unary and len(args) == 1 and not kwargs:
+                apply_to_one = getattr(args[0], "_apply_to_one", None)
+                if apply_to_one is not None:
+                    return apply_to_one(self, args[0], self.compute)
+            apply = getattr(args[0], "_apply", None)
+            if apply is not None:
+                return apply(self, args, kwargs)
         for a in (*args, *kwargs.values()):
             for x in a if isinstance(a, (list, tuple)) else (a,):
                 apply = getattr(x, "_apply", None)
@@ -316,7 +325,7 @@ def elementwise(function: Any, *partials: Rule, signature: str | None = None, **
 def selection(function: Any, *masks: Rule, signature: str | None = None, **facts: Any) -> Op:
     """Declare an op that picks entries by the masks of what it takes, one per input.
 
-    A mask is boolean, or fractional where ties are shared.
+    A mask is boolean, or fractional, with ``shares=True``, where ties are shared.
     """
     facts.setdefault("broadcasts", not facts.get("reduces", False))
     return _declare(function, "selection", signature, masks, facts)

@@ -16,7 +16,7 @@ from autotensor import errors
 from autotensor.engine.deferred import Deferred
 from autotensor.engine.graph import SELECTS, Leaf, Node, reachable
 from autotensor.engine.live import pull_live
-from autotensor.engine.plan import OUT
+from autotensor.engine.plan import OUT, pass_on
 from autotensor.engine.shapes import unbroadcast
 
 __all__ = ["fit", "reverse", "wrapped"]
@@ -52,22 +52,35 @@ def reverse(
         has "retain" among its notes.
     """
     needed = None if stops is None else _leading_to(stops, reachable(cotangents, stops))
-    # A heap of the nodes that have a cotangent, latest first: by the time a node comes up, all that
-    # use it have been there.
+    # The nodes that have a cotangent are taken latest first: by the time a node comes up, all that
+    # use it have been there. One of them, `ahead` with its cotangent `coming`, is beside the heap
+    # and the dict: in a chain it is the only one.
     pending: list[tuple[int, Any]] = [(-node.number, node) for node in cotangents]
     heapify(pending)
+    ahead: Any = None
+    coming: Any = None
     waiting: dict[Any, list[Deferred]] = {}
     owned: set[Any] = set()
     lives: dict[Any, Any] = {}
     results: dict[Any, Any] = {}
-    while pending:
-        node = heappop(pending)[1]
-        g = cotangents.pop(node, None)
-        if waiting and node in waiting:
-            g = _collect(node, g, waiting.pop(node), node in owned, lives)
-            owned.add(node)
-        if g is None or (needed is not None and node not in needed):
-            continue
+    while True:
+        if ahead is not None and (not pending or -pending[0][0] < ahead.number):
+            node, g = ahead, coming
+            ahead = None
+        else:
+            if ahead is not None:
+                cotangents[ahead] = coming
+                heappush(pending, (-ahead.number, ahead))
+                ahead = None
+            elif not pending:
+                break
+            node = heappop(pending)[1]
+            g = cotangents.pop(node, None)
+            if waiting and node in waiting:
+                g = _collect(node, g, waiting.pop(node), node in owned, lives)
+                owned.add(node)
+            if g is None or (needed is not None and node not in needed):
+                continue
         if node.notes is not None:
             before = g
             for hook in tuple(node.notes.get("hooks", {}).values()):
@@ -86,19 +99,26 @@ def reverse(
             raise errors.graph_freed(plan.op.name, node.shape)
         if wrap is not None:
             kept = wrapped(node, wrap)
-        guarded = node.fragile == SELECTS or (lives and node in lives)
-        live = lives.pop(node, None) if guarded else None
+        live = None
+        # Not `lives or`: its last mask may be taken out of it in the next line.
+        guarded = bool(lives) or node.fragile == SELECTS
+        if guarded:
+            live = lives.pop(node, None)
         parents = node.parents
-        for place, (slot, name, pull) in enumerate(plan.pulls):
+        for slot, name, pull, way in plan.pulls:
             parent = parents[slot]
             if needed is not None and parent not in needed:
                 continue
+            if parent is ahead:
+                cotangents[parent] = coming
+                heappush(pending, (-parent.number, parent))
+                ahead = None
             if guarded:
-                c = pull_live(g, live, kept, node, place, lives, cotangents)
+                c = pull_live(g, live, kept, node, parent, pull, way, lives, cotangents)
+            elif pull is pass_on:
+                c = g
             else:
                 c = pull(g, kept, node, parent)
-                if lives and parent in lives:
-                    del lives[parent]  # live as a whole, by this way
             try:
                 fits = c.shape == parent.shape and c.dtype is parent.dtype
             except AttributeError:
@@ -118,9 +138,13 @@ def reverse(
                 watch(node, name, g, c)
             held = cotangents.get(parent)
             if held is None:
-                cotangents[parent] = c
                 # A leaf without hooks has nothing to wait for: its sum stays where it is.
-                if (parent.plan is not None or parent.notes) and parent not in waiting:
+                if (parent.plan is None and not parent.notes) or parent in waiting:
+                    cotangents[parent] = c
+                elif ahead is None:
+                    ahead, coming = parent, c
+                else:
+                    cotangents[parent] = c
                     heappush(pending, (-parent.number, parent))
             elif parent in owned:
                 held += c
@@ -129,8 +153,11 @@ def reverse(
                 cotangents[parent] = held + c
                 if wrap is None:
                     owned.add(parent)
-        if free and (kept or node.options):
-            node.free()
+        if free:
+            if node.options:
+                node.free()
+            elif kept:
+                node.kept = None
     return results | cotangents
 
 
@@ -210,7 +237,7 @@ def fit(c: Any, op: Any, name: str, parent: Node | Leaf, wrap: Wrap | None) -> A
             c = unbroadcast(c, parent.shape)
         except ValueError:
             raise errors.gradient_shape(op.name, name, c.shape, parent.shape) from None
-    if c.dtype != parent.dtype:
+    if c.dtype is not parent.dtype and c.dtype != parent.dtype:
         if c.dtype.kind not in "fciub":
             raise errors.gradient_dtype(op.name, c.dtype, parent.dtype)
         if c.dtype.kind == "c" and parent.dtype.kind != "c":

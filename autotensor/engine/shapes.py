@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -24,18 +25,27 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     if extra > 0:
         if type(g) is np.ndarray and given[extra:] == shape and shape and g.dtype.char in _BLAS:
             # A product with ones adds up rows several times faster than g.sum(0).
-            rows = given[0] if extra == 1 else math.prod(given[:extra])
-            ones = np.empty(rows, g.dtype)
-            ones.fill(1)
             if len(given) == 2:
-                return ones.dot(g)
-            return ones.dot(g.reshape((rows, math.prod(shape)))).reshape(shape)
+                return _ones(given[0], g.dtype.char).dot(g)
+            rows = math.prod(given[:extra])
+            return _ones(rows, g.dtype.char).dot(g.reshape((rows, math.prod(shape)))).reshape(shape)
         g = g.sum(tuple(range(extra)))
         given = given[extra:]
     if extra < 0 or any(a != b and b != 1 for a, b in zip(given, shape, strict=True)):
         raise ValueError(f"{shape} does not broadcast to {given}")
     stretched = tuple(i for i, n in enumerate(shape) if n == 1 and given[i] != 1)
     return g.sum(stretched, keepdims=True) if stretched else g
+
+
+@functools.lru_cache(maxsize=16)
+def _few_ones(count: int, char: str) -> np.ndarray[Any, Any]:
+    ones = np.ones(count, char)
+    ones.flags.writeable = False
+    return ones
+
+
+def _ones(count: int, char: str) -> np.ndarray[Any, Any]:
+    return _few_ones(count, char) if count <= _SMALL else np.ones(count, char)
 
 
 def broadcast(g: Any, shape: tuple[int, ...]) -> Any:
@@ -72,7 +82,5 @@ def expand(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
 
 
 def pick(g: Any, mask: Any) -> Any:
-    """`g` times `mask`, but exactly 0 where the mask is, whatever `g` is there."""
-    picked = np.where(mask, g, 0)
-    whole = getattr(mask, "dtype", None) == np.dtype(bool)
-    return picked if whole else picked * mask
+    """`g` times a mask of fractions, but exactly 0 where the mask is, whatever `g` is there."""
+    return np.where(mask, g, 0.0) * mask

@@ -30,7 +30,7 @@ def _logsumexp(x, axis=None, keepdims=False):
     return out if keepdims else out.reshape(x.sum(axis).shape)
 
 
-relu = selection(_relu, lambda x: x > 0, name="relu", complex=False)
+relu = selection(_relu, lambda x: x > 0.0, name="relu", complex=False)
 sigmoid = elementwise(_sigmoid, lambda out: out * (1 - out), name="sigmoid", complex=False)
 softmax = rule(
     _softmax,

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from autotensor.engine.primitive import elementwise, linear, rule, selection
+from autotensor.engine.primitive import elementwise, linear, rule, same, selection
 
-linear(np.add, lambda g: g, lambda g: g, jointly=True)
-linear(np.subtract, lambda g: g, lambda g: -g, jointly=True)
+linear(np.add, same, same, jointly=True)
+linear(np.subtract, same, lambda g: -g, jointly=True)
 linear(np.negative, lambda g: -g)
 linear(np.conjugate, lambda g: g.conj(), name="conj")
 elementwise(np.multiply, lambda y: y, lambda x: x)
@@ -28,7 +28,7 @@ elementwise(np.expm1, lambda out: out + 1)
 elementwise(np.log, lambda x: 1 / x, domain="positive")
 elementwise(np.log1p, lambda x: 1 / (1 + x), domain="positive")
 elementwise(np.sqrt, lambda out: 0.5 / out, domain="positive")
-elementwise(np.square, lambda x: 2 * x)
+elementwise(np.square, lambda x: x + x)
 elementwise(np.sin, lambda x: np.cos(x))
 elementwise(np.cos, lambda x: -np.sin(x))
 elementwise(np.tan, lambda out: 1 + out * out, domain="unit")
@@ -72,12 +72,14 @@ selection(
     np.maximum,
     lambda x, y: (x > y) + 0.5 * (x == y),
     lambda x, y: (y > x) + 0.5 * (x == y),
+    shares=True,
     complex=False,
 )
 selection(
     np.minimum,
     lambda x, y: (x < y) + 0.5 * (x == y),
     lambda x, y: (y < x) + 0.5 * (x == y),
+    shares=True,
     complex=False,
 )
 

@@ -77,6 +77,49 @@ def tensordot(a, b, axes=2):
     return (rows @ columns).reshape(shape)
 
 
+def _inner_a(g, b, shape):
+    """The cotangent of a in ``np.inner(a, b)``, which sums over the last axis of both."""
+    b = b.conj()
+    if b.ndim == 2 and shape:
+        return g @ b
+    if not shape:
+        return (g * b).sum()
+    if b.ndim < 2:
+        return g[..., None] * b if b.ndim else g * b
+    return np.tensordot(g, b, b.ndim - 1)
+
+
+def _inner_b(g, a, shape):
+    a = a.conj()
+    if a.ndim == 2 and len(shape) == 2:
+        return g.T.dot(a)
+    if not shape:
+        return (g * a).sum()
+    if not a.ndim:
+        return g * a
+    axes = tuple(range(a.ndim - 1))
+    return np.tensordot(g, a, (axes, axes))
+
+
+linear(
+    np.inner,
+    _inner_a,
+    _inner_b,
+    signature="a, b, /",
+    cases=[
+        {"a": (2, 3), "b": (4, 3)},
+        {"a": (3,), "b": (3,)},
+        {"a": (3,), "b": (2, 3)},
+        {"a": (2, 3), "b": (3,)},
+        {"a": (2, 4, 3), "b": (2, 3)},
+        {"a": (2, 3), "b": (4, 2, 3)},
+        {"a": (2, 2, 3), "b": (4, 2, 3)},
+        {"a": (), "b": (2, 3)},
+        {"a": (2, 3), "b": ()},
+    ],
+)
+
+
 @composite(
     np.dot,
     inputs=("a", "b"),

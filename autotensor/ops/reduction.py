@@ -38,6 +38,8 @@ def _sum_vjp(g, shape, axis, keepdims, where):
 
 def _mean_vjp(g, shape, axis, keepdims, where):
     if where is True:
+        if axis is None and g.dtype.itemsize > 2:
+            return broadcast(g / (math.prod(shape) or 1), shape)
         count = max(math.prod(shape), 1) / max(g.size, 1)
         g = g / count if g.dtype.itemsize > 2 else g * (1 / count)  # float16 ends at 65504
         return broadcast(g if axis is None else expand(g, shape, axis, keepdims), shape)
@@ -68,7 +70,8 @@ def _mean(a):
     if a.dtype.char not in "fdFD" or not a.size:
         return np.mean(a)
     total = np.add.reduce(a, None)
-    return total.dtype.type(total / a.size)
+    mean = total / a.size
+    return mean if mean.dtype is total.dtype else total.dtype.type(mean)
 
 
 linear(
@@ -97,6 +100,7 @@ for _extreme in (np.max, np.min):
         constants=["where"],
         a=_take_extreme,
         reduces=True,
+        shares=True,
         domain="distinct",
         complex=False,
         cases=[*_CASES, *({**mask, "initial": 0.1} for mask in _MASKS)],

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autotensor.engine.primitive import linear
+from autotensor.engine.primitive import linear, same
 from autotensor.engine.shapes import normalize_axes, unbroadcast
 
 
@@ -96,16 +96,16 @@ linear(
 linear(
     np.copy,
     signature="a, order='K', subok=False",
-    a=lambda g: g,
+    a=same,
     cases=[{"a": (2, 3)}],
 )
 linear(
     np.astype,
     signature="x, dtype, /, copy=True, device=None",
-    x=lambda g: g,
+    x=same,
     cases=[{"x": (2, 3), "dtype": "complex128"}, {"x": (3,), "dtype": "clongdouble"}],
 )
-linear(np.real, lambda g: g, signature="val", cases=[{"val": (3,)}])
+linear(np.real, same, signature="val", cases=[{"val": (3,)}])
 linear(np.imag, lambda g: 1j * g, signature="val", cases=[{"val": (3,)}])
 
 

@@ -69,7 +69,7 @@ class Optimizer:
         """Update every parameter that has a ``grad``; the others stay as they are."""
         states = self._states
         for i, parameter in enumerate(self.parameters):
-            grad = parameter._leaf().grad
+            grad = parameter._node.grad  # type: ignore[union-attr]
             if grad is None:
                 continue
             value = parameter._data
@@ -81,7 +81,7 @@ class Optimizer:
     def zero_grad(self) -> None:
         """Set the ``grad`` of every parameter to None."""
         for parameter in self.parameters:
-            parameter._leaf().grad = None
+            parameter._node.grad = None  # type: ignore[union-attr]
 
 
 def within(name: str, value: float, low: float, high: float = inf, *, above: bool = False) -> float:
