@@ -13,7 +13,7 @@ from autotensor.array import Tensor, attach
 from autotensor.engine.graph import Leaf, Node, fragility, next_number
 from autotensor.engine.memory import Window
 from autotensor.engine.modes import RECORD, mode, recording
-from autotensor.engine.plan import FRAGILE, INPUTS, RESULT
+from autotensor.engine.plan import INPUTS, RESULT
 from autotensor.engine.primitive import TABLE, Composite, Op
 from autotensor.storage import note_view
 
@@ -69,12 +69,10 @@ def record(
     node.dtype = dtype
     node.number = next_number()
     node.notes = None
-    if plan.fragile:
-        node.fragile = FRAGILE
-    elif plan.only is not None:
-        node.fragile = parents[plan.only].fragile and plan.above
+    if plan.only is None:
+        node.fragile = fragility(plan, parents, options)
     else:
-        node.fragile = fragility(plan, parents)
+        node.fragile = plan.above[parents[plan.only].fragile]
     result = _new(Tensor)
     result._data = out
     result._node = node

@@ -248,6 +248,14 @@ def no_rule(name: str, argument: str | None, nearest: Sequence[str]) -> NoRuleEr
     )
 
 
+def no_matrix_norm(ord: object) -> NoRuleError:
+    return NoRuleError(
+        f"np.linalg.norm of a matrix has no derivative for ord={ord!r}, but it has for 'fro' and "
+        "None,\nand as a norm of vectors (axis=0, x.ravel()) for every number. "
+        "Use x.detach() if no derivative is wanted."
+    )
+
+
 def real_only(name: str, dtype: object) -> NoRuleError:
     return NoRuleError(
         f"{name} has a derivative for real input only; got {dtype}. "

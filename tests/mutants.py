@@ -23,7 +23,7 @@ DECLARATORS = {"elementwise", "selection", "linear", "rule"}
 TERMS = (ast.Add, ast.Sub)
 FACTORS = (ast.Mult, ast.Div, ast.MatMult, ast.Pow, ast.FloorDiv)
 ORDERED = (ast.Sub, ast.Div, ast.MatMult, ast.Pow, ast.FloorDiv, ast.Mod)
-COMMUTATIVE = ("np.maximum", "np.minimum", "np.multiply", "max", "min")
+COMMUTATIVE = ("np.hypot", "np.maximum", "np.minimum", "np.multiply", "max", "min")
 OTHER_SIGN = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd}
 OTHER_TEST = {
     ast.Lt: (ast.GtE, ast.LtE),

@@ -8,32 +8,9 @@ import numpy as np
 
 import autotensor as at
 from autotensor.engine.primitive import TABLE, Composite, Op
+from tests.kinks import KINKS
 
 STEP = 1e-3
-
-# What holds at kinks, ties and bounds, where finite differences do not tell, and at values that the
-# grid has not: the entry, a call, and per differentiated argument its cotangent from ones.
-KINKS = [
-    ("absolute", {"x": [0.0, -0.0]}, {"x": [0, 0]}),
-    ("absolute", {"x": [0j, 3 + 4j]}, {"x": [0, 0.6 + 0.8j]}),
-    ("relu", {"x": [-1.0, 0.0, 1.0]}, {"x": [0, 0, 1]}),
-    ("maximum", {"x": [1.0, 1.0], "y": [0.0, 1.0]}, {"x": [1, 0.5], "y": [0, 0.5]}),
-    ("minimum", {"x": [1.0, 1.0], "y": [0.0, 1.0]}, {"x": [0, 0.5], "y": [1, 0.5]}),
-    ("max", {"a": [2.0, 3.0, 3.0]}, {"a": [0, 0.5, 0.5]}),
-    ("max", {"a": [[1.0, 1.0], [0.0, 1.0]], "axis": 0}, {"a": [[1, 0.5], [0, 0.5]]}),
-    ("max", {"a": [3.0, 3.0], "where": [True, False], "initial": 0.0}, {"a": [1, 0]}),
-    ("min", {"a": [2.0, 2.0, 2.0, 3.0]}, {"a": [1 / 3, 1 / 3, 1 / 3, 0]}),
-    ("clip", {"a": [0.0, 1.0, 3.0, 4.0], "a_min": 1.0, "a_max": 3.0}, {"a": [0, 1, 1, 0]}),
-    ("clip", {"a": [1.0], "a_min": [1.0], "a_max": [3.0]}, {"a": [1], "a_min": [0], "a_max": [0]}),
-    ("clip", {"a": [3.0], "a_min": [1.0], "a_max": [3.0]}, {"a": [1], "a_min": [0], "a_max": [0]}),
-    ("clip", {"a": [0.0], "a_min": [1.0], "a_max": [1.0]}, {"a": [0], "a_min": [1], "a_max": [0]}),
-    ("clip", {"a": [2.0], "a_min": [3.0], "a_max": [1.0]}, {"a": [0], "a_min": [0], "a_max": [1]}),
-    ("clip", {"a": [1.0], "a_min": [1.0], "a_max": None}, {"a": [1], "a_min": [0]}),
-    ("clip", {"a": [1.0], "a_min": None, "a_max": [1.0]}, {"a": [1], "a_max": [0]}),
-    ("power", {"x": [0.0, 0.0], "y": [0.0, 2.0]}, {"x": [0, 0], "y": [0, 0]}),
-    ("power", {"x": [1.0, 2.0], "y": [3.0, 1.0]}, {"x": [3, 1], "y": [0, 2 * np.log(2)]}),
-    ("var", {"a": [1.0, 1.0], "ddof": 3}, {"a": [np.nan, np.nan]}),
-]
 
 
 def entries():
@@ -45,13 +22,14 @@ def entries():
 def values(rng, shape, domain, place, dtype):
     """Entries of the domain, on a grid with an offset of its own for each `place`."""
     size = int(np.prod(shape))
-    grid = np.arange(-16, 17) if domain != "distinct" else np.arange(-size, size + 1)
-    k = rng.choice(grid, size=size, replace=domain != "distinct")
+    ties = domain not in ("distinct", "apart")
+    grid = np.arange(-16, 17) if ties else np.arange(-size, size + 1)
+    k = rng.choice(grid, size=size, replace=ties)
     offset = 0.013 + 0.044 * place
     x = k / 8 + offset
     if domain == "positive":
         x = np.abs(x) + 0.5
-    elif domain == "nonzero":
+    elif domain in ("nonzero", "apart"):
         x = np.where(x < 0, x - 0.5, x + 0.5)
     elif domain == "unit":
         x = x / 2.6
@@ -192,24 +170,55 @@ def check(entry, case, rng, dtype=np.float64, order=1, only=None):
 
 def check_kinks(entry):
     """Check both modes at what `KINKS` says of `entry`."""
-    for name, call, wanted in KINKS:
-        if name == entry.name:
-            _check_kink(entry, call, wanted)
+    for kink in KINKS:
+        if kink.name == entry.name:
+            for example in kink.examples:
+                _check_kink(entry, *example)
 
 
-def _check_kink(entry, call, wanted):
+@np.errstate(all="ignore")
+def _check_kink(entry, call, first, second=None):
     def function(*args):
-        return invoke(entry, {**call, **dict(zip(wanted, args, strict=True))})
+        return invoke(entry, {**call, **dict(zip(first, args, strict=True))})
 
-    inputs = [np.array(call[name]) for name in wanted]
-    tangents = [like(np.random.default_rng(0), x) for x in inputs]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value, pullback = at.vjp(function, *inputs)
-        ones = np.ones_like(value)
-        gradients = pullback(ones)
-        _, pushed = at.jvp(function, inputs, tangents)
-    close(gradients, list(wanted.values()))
-    close([inner([ones], [pushed])], [inner(wanted.values(), tangents)])
+    def gradients(*args):
+        value, pullback = at.vjp(function, *args)
+        return pullback(np.ones_like(value))
+
+    inputs = [np.array(call[name]) for name in first]
+    tangents = [np.arange(1.0, x.size + 1).reshape(x.shape).astype(x.dtype) for x in inputs]
+    _close(gradients(*inputs), first.values())
+    for k, wanted in enumerate(first.values()):  # one by one, since sums hide what is infinite
+        of_one, (x,) = _others_fixed(function, inputs, k)
+        pushed = at.jvp(of_one, (x,), (tangents[k],))[1]
+        along = np.real(np.conj(wanted) * tangents[k])
+        if not getattr(entry, "broadcasts", False):
+            pushed, along = np.sum(pushed), np.sum(along)
+        _close([pushed], [along])
+    if second is not None:
+        _check_second(gradients, function, inputs, tangents, second)
+
+
+def _check_second(gradients, function, inputs, tangents, second):
+    """The gradients' derivative along `tangents`, by all four ways but the one up twice."""
+    count = tuple(range(len(inputs)))
+
+    def down(*args):
+        return sum(np.sum(t * g.real) for t, g in zip(tangents, gradients(*args), strict=True))
+
+    def up(*args):
+        return np.sum(at.jvp(function, args, tangents)[1])
+
+    wanted = list(second.values())
+    _close(at.grad(lambda *args: down(*args).real, count)(*inputs), wanted)
+    _close(at.grad(up, count)(*inputs), wanted)
+    _close(at.jvp(gradients, inputs, tangents)[1], wanted)
+
+
+def _close(got, wanted):
+    for a, b in zip(got, wanted, strict=True):
+        assert np.shape(a) == np.shape(b)
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
 
 
 def _others_fixed(function, inputs, only):

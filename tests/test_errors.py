@@ -97,6 +97,13 @@ MISUSE = {
         "at.vjp needs a function that returns a Tensor; this one returned float.\n"
         "Was it converted on the way (float(), .numpy(), .item())?",
     ),
+    "no_matrix_norm": (
+        lambda: at.grad(lambda x: np.linalg.norm(x, 2))(np.ones((2, 3))),
+        TypeError,
+        "np.linalg.norm of a matrix has no derivative for ord=2, but it has for 'fro' and None,\n"
+        "and as a norm of vectors (axis=0, x.ravel()) for every number. "
+        "Use x.detach() if no derivative is wanted.",
+    ),
     "nothing_to_differentiate": (
         lambda: (at.tensor(2.0) * 3).backward(),
         RuntimeError,

@@ -1,6 +1,6 @@
-"""The README is true: its examples run, and its list of ops is the table's.
+"""The README is true: its examples run, and what is generated in it is up to date.
 
-``python -m tests.test_readme`` writes the list anew.
+``python -m tests.test_readme`` writes the list, and the table of conventions, anew.
 """
 
 import doctest
@@ -8,22 +8,29 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import autotensor as at
-from tests import rules
+from tests import kinks, rules
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-BETWEEN = re.compile(r"(<!-- ops: [^>]*-->\n)(.*?)(<!-- /ops -->)", re.DOTALL)
+
+
+def between(name):
+    """What is between the markers of that name, and the markers."""
+    return re.compile(rf"(<!-- {name}: [^>]*-->\n)(.*?)(<!-- /{name} -->)", re.DOTALL)
 
 
 def op_list():
     """The names of what has a derivative, by where they are found."""
-    names: dict[str, list[str]] = {"NumPy": [], "`at.nn`": []}
+    names: dict[str, list[str]] = {"NumPy": [], "`np.linalg`": [], "`at.nn`": []}
     for _, entry in rules.entries():
         function = entry.function
         name = next((n for n, f in vars(np).items() if f is function), None)
         if name is not None:
             names["NumPy"].append(entry.name if vars(np).get(entry.name) is function else name)
+        elif vars(np.linalg).get(entry.name) is function:
+            names["`np.linalg`"].append(entry.name)
         elif vars(at.nn).get(entry.name) is entry:
             names["`at.nn`"].append(entry.name)
     lines = [
@@ -34,8 +41,12 @@ def op_list():
     )
 
 
-def test_the_list_of_ops_is_that_of_the_table():
-    assert BETWEEN.search(README.read_text()).group(2) == op_list()
+GENERATED = {"ops": op_list, "kinks": kinks.table}
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_what_is_generated_is_up_to_date(name):
+    assert between(name).search(README.read_text()).group(2) == GENERATED[name]()
 
 
 def test_the_examples_run():
@@ -46,4 +57,7 @@ def test_the_examples_run():
 
 if __name__ == "__main__":
     text = README.read_text()
-    README.write_text(BETWEEN.sub(lambda m: m.group(1) + op_list() + m.group(3), text))
+    for name, generate in GENERATED.items():
+        new = generate()
+        text = between(name).sub(lambda m, new=new: m.group(1) + new + m.group(3), text)
+    README.write_text(text)

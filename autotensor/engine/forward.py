@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection
 from typing import Any
 
@@ -19,9 +18,8 @@ from autotensor.engine.shapes import broadcast
 
 __all__ = ["forward"]
 
-_NO_CONTEXT = contextlib.nullcontext()
 
-
+@np.errstate(all="ignore")  # as in `reverse`
 def forward(
     roots: Collection[Any], tangents: dict[Any, Any], make: Wrap, *, record: bool
 ) -> dict[Any, Any]:
@@ -53,21 +51,20 @@ def forward(
             raise errors.graph_freed(node.plan.op.name, node.shape)
         kept = wrapped(node, make) if record else node.kept
         guarded = node.plan.op.kind == "selection" or (lives and _below(node, lives))
-        with np.errstate(all="ignore") if guarded else _NO_CONTEXT:
-            if node.plan.push_all is not None:
-                total = node.plan.push_all(_all_tangents(node, found), kept, node, None)
-            else:
-                total = None
-                for slot, name, push in live:
-                    parent = node.parents[slot]
-                    t = found[parent]
-                    if push is not None:
-                        c = push(t, kept, node, parent)
-                    else:
-                        c = _transposed(t, kept, node, slot, name, make, record)
-                    if guarded:
-                        c = drop_dead(c, lives.get(parent), node)
-                    total = c if total is None else total + c
+        if node.plan.push_all is not None:
+            total = node.plan.push_all(_all_tangents(node, found), kept, node, None)
+        else:
+            total = None
+            for slot, name, push in live:
+                parent = node.parents[slot]
+                t = found[parent]
+                if push is not None:
+                    c = push(t, kept, node, parent)
+                else:
+                    c = _transposed(t, kept, node, slot, name, make, record)
+                if guarded:
+                    c = drop_dead(c, lives.get(parent), node)
+                total = c if total is None else total + c
         found[node] = _fit_tangent(total, node)
         if guarded or (node.plan.selects and node.plan.push_all is not None):
             live_here = push_live(node, found, lives)

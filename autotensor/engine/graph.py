@@ -34,7 +34,7 @@ class Node:
     options : the other arguments of the call, by name.
     shape, dtype : of the result.
     number : rises with creation, so parents have smaller ones.
-    fragile : 0, or `FRAGILE` or `SELECTS` of engine/plan.py.
+    fragile : 0, `MIXES`, `FRAGILE` or `SELECTS` of engine/plan.py.
     notes : None, or what is rarely there: hooks, a retained gradient.
     """
 
@@ -68,7 +68,7 @@ class Node:
         self.dtype = dtype
         self.number = next_number()
         self.notes: dict[str, Any] | None = None
-        self.fragile = plan.fragile or fragility(plan, parents)
+        self.fragile = fragility(plan, parents, options)
 
     @property
     def op(self) -> Op:
@@ -84,9 +84,10 @@ class Node:
                 self.options, self.kept = light, None
 
 
-def fragility(plan: Plan, parents: tuple[Any, ...]) -> int:
-    """What ``fragile`` is for a node that is not fragile by its own op."""
-    return plan.above if any(parents[slot].fragile for slot in plan.slots) else 0
+def fragility(plan: Plan, parents: tuple[Any, ...], options: dict[str, Any]) -> int:
+    """What ``fragile`` is for a node."""
+    above = plan.above_selecting if plan.selects in options else plan.above
+    return max([above[parents[slot].fragile] for slot in plan.slots])
 
 
 class Leaf:

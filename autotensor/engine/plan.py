@@ -21,6 +21,7 @@ __all__ = [
     "ENTRYWISE",
     "FRAGILE",
     "INPUTS",
+    "MIXES",
     "MOVES",
     "OUT",
     "RESULT",
@@ -31,9 +32,10 @@ __all__ = [
 ]
 
 OUT = -1
-# What is said of a node: an entrywise op whose derivative depends on values is at or below it; it
-# is a selection with such an op below. See engine/live.py.
-FRAGILE, SELECTS = 1, 3
+# What is said of a node: a linear op that mixes entries, like `matmul`, is at or below it; an
+# entrywise op whose derivative depends on values is; it is a selection with such an op below. See
+# engine/live.py.
+MIXES, FRAGILE, SELECTS = 1, 2, 3
 # How the entries of an input become those of the result: each its own, or only moved about.
 ENTRYWISE, MOVES = "entrywise", "moves"
 # The commonest answers to what a node keeps, told by identity to save a call.
@@ -65,15 +67,15 @@ class Plan:
     pushes : the same with the jvp ``push(t, kept, node, parent)``, or None: transpose the pull.
     push_all : for jointly linear ops, the jvp of all inputs at once.
     ways : of all pulls.
-    selects : whether entries of an input may be left out of the result.
-    fragile : `FRAGILE` if the op acts entry by entry, by a derivative that depends on values.
-    above : what a node with this plan is if one of its parents is fragile.
-    only : the one tracked slot, or None where there are several.
+    selects : whether entries of an input may be left out of the result, or by which option.
+    above : what a node with this plan is, for what its parent is; the greatest for several parents.
+    above_selecting : the same if the option that selects is given.
+    only : the one slot that decides it, or None.
     """
 
     __slots__ = (
         "above",
-        "fragile",
+        "above_selecting",
         "keeps",
         "kept_slots",
         "only",
@@ -133,9 +135,18 @@ class Plan:
         self.push_all = _push_all(op, slots) if op.jointly else None
         self.ways = [way for *_, way in self.pulls]
         self.selects = op.selects
-        self.fragile = FRAGILE if op.kind != "linear" and ENTRYWISE in self.ways else 0
-        self.above = SELECTS if op.selects else FRAGILE
-        self.only = tracked[0] if len(tracked) == 1 else None
+        leaves_out = not {*op.inputs, "out"} & named
+        selecting = (0, SELECTS if leaves_out else MIXES, SELECTS, SELECTS)
+        self.above = (0, MIXES, FRAGILE, FRAGILE)
+        self.above_selecting = selecting
+        if op.selects is True:
+            self.above = selecting
+        elif op.kind != "linear" and ENTRYWISE in self.ways:
+            self.above = (FRAGILE,) * 4
+        elif op.kind == "linear" and None in self.ways:
+            self.above = (MIXES, MIXES, FRAGILE, FRAGILE)
+        same_for_all = len(tracked) == 1 or self.above[0] == FRAGILE
+        self.only = tracked[0] if same_for_all and not isinstance(op.selects, str) else None
 
 
 def _way(op: Op, name: str) -> str | None:

@@ -74,7 +74,8 @@ class Op:
         a function of those along these axes.
     views : the result is a view of the input also where both have shape (), as scalars do not show.
     shares : the masks of a selection are fractions, since ties share; else they are boolean.
-    selects : entries of an input may be left out of the result; so for every selection.
+    selects : entries of an input may be left out of the result, as by every selection; or the name
+        of the option that leaves some out.
     aliases : other names of an argument.
     constants : arguments in which the op is constant by nature, like the condition of `where`.
     name : what errors and pictures call it.
@@ -95,7 +96,7 @@ class Op:
         reduces: bool = False,
         views: bool = False,
         shares: bool = False,
-        selects: bool | None = None,
+        selects: bool | str | None = None,
         aliases: Mapping[str, str] | None = None,
         constants: Sequence[str] = (),
         name: str | None = None,

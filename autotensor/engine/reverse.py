@@ -25,6 +25,9 @@ __all__ = ["fit", "reverse", "wrapped"]
 Wrap = Callable[[Any, Any], Any]
 
 
+# A derivative that is infinite is of no concern where a selection leaves the entry out, which may
+# turn out only further down. Where it is of concern, `Tensor.explain_nan` says more than a warning.
+@np.errstate(all="ignore")
 def reverse(
     cotangents: dict[Any, Any],
     stops: Collection[Any] | None = None,
@@ -100,7 +103,8 @@ def reverse(
         if wrap is not None:
             kept = wrapped(node, wrap)
         live = None
-        guarded = lives or node.fragile == SELECTS
+        # Not `lives or`: its last mask may be taken out of it in the next line.
+        guarded = bool(lives) or node.fragile == SELECTS
         if guarded:
             live = lives.pop(node, None)
         parents = node.parents

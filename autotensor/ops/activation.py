@@ -25,7 +25,8 @@ def _softmax(x, axis=-1):
 def _logsumexp(x, axis=None, keepdims=False):
     top = x.max(axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
-    out = np.log(np.exp(x - top).sum(axis, keepdims=True)) + top
+    with np.errstate(divide="ignore"):
+        out = np.log(np.exp(x - top).sum(axis, keepdims=True)) + top
     return out if keepdims else out.reshape(x.sum(axis).shape)
 
 
@@ -42,14 +43,18 @@ softmax = rule(
 )
 
 
+def _logsumexp_vjp(g, x, out, axis, keepdims):
+    # Entries that are all -inf count 0, as each does beside a finite one.
+    out = np.where(out == -np.inf, 0, out)
+    return expand(g, x.shape, axis, keepdims) * np.exp(x - expand(out, x.shape, axis, keepdims))
+
+
 logsumexp = rule(
     _logsumexp,
     signature="x, axis=None, keepdims=False",
     name="logsumexp",
     reduces=True,
-    x=lambda g, x, out, axis, keepdims: (
-        expand(g, x.shape, axis, keepdims) * np.exp(x - expand(out, x.shape, axis, keepdims))
-    ),
+    x=_logsumexp_vjp,
     complex=False,
     cases=[
         {"x": (3,)},

@@ -36,15 +36,34 @@ elementwise(np.tanh, lambda out: 1 - out * out)
 elementwise(np.arctan, lambda x: 1 / (1 + x * x), domain="unit")
 
 
-def _direction(x, out):
-    """The unit number along x, and 0 at 0."""
-    return np.sign(x) if x.dtype.kind != "c" else x / (out + (out == 0))
+def over(x, r):
+    """`x` / `r`, and 0 where `r` is 0, to all orders."""
+    return x * (r != 0) / (r + (r == 0))
+
+
+def direction(x, r):
+    """The unit number along x, of absolute value r, and 0 at 0."""
+    return np.sign(x) if x.dtype.kind != "c" else over(x, r)
 
 
 rule(
     np.absolute,
-    lambda g, x, out: g * _direction(x, out),
-    jvps={"x": lambda t, x, out: t * _direction(x, out).conj()},
+    lambda g, x, out: g * direction(x, out),
+    jvps={"x": lambda t, x, out: t * direction(x, out).conj()},
+    domain="nonzero",
+)
+
+elementwise(
+    np.hypot,
+    lambda x, out: over(x, out),
+    lambda y, out: over(y, out),
+    domain="nonzero",
+)
+# By the length, as the sum of squares might overflow.
+elementwise(
+    np.arctan2,
+    lambda x, y: over(over(y, np.hypot(x, y)), np.hypot(x, y)),
+    lambda x, y: -over(over(x, np.hypot(x, y)), np.hypot(x, y)),
     domain="nonzero",
 )
 

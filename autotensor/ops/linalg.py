@@ -5,7 +5,10 @@ import math
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from autotensor.engine.primitive import composite, linear
+from autotensor import errors
+from autotensor.engine.primitive import composite, linear, rule
+from autotensor.engine.shapes import expand
+from autotensor.ops.elementwise import direction, over
 
 
 def _matmul_x(g, y, shape):
@@ -145,3 +148,46 @@ def dot(a, b):
 def outer(a, b):
     """All products of an entry of `a` with an entry of `b`."""
     return np.multiply(np.ravel(a)[:, None], np.ravel(b))
+
+
+def _norm_vjp(g, x, out, ord, axis, keepdims):
+    g, out = (expand(a, x.shape, axis, keepdims) for a in (g, out))
+    if ord is None or ord == "fro":
+        return g * over(x, out)
+    if (x.ndim if axis is None else np.size(axis)) == 2:
+        raise errors.no_matrix_norm(ord)
+    if ord == 2:
+        return g * over(x, out)
+    size = np.abs(x)
+    u = g * direction(x, size)
+    if ord == 0:
+        return 0 * u
+    if abs(ord) == np.inf:  # entries of the same size share it evenly, as in `max`
+        taken = size == out
+        return u * (taken / taken.sum(axis, keepdims=True))
+    return u * ((size + (size == 0)) / (out + (out == 0))) ** (ord - 1)
+
+
+rule(
+    np.linalg.norm,
+    signature="x, ord=None, axis=None, keepdims=False",
+    reduces=True,
+    domain="apart",
+    x=_norm_vjp,
+    cases=[
+        {"x": (3,)},
+        {"x": (2, 3)},
+        {"x": (2, 3, 2), "axis": None, "keepdims": True},
+        {"x": (2, 3), "axis": (0, 1), "ord": "fro"},
+        {"x": (2, 3, 2), "axis": (2, 0), "keepdims": True},
+        {"x": (2, 3), "axis": 1, "ord": 2},
+        {"x": (2, 3), "axis": -2, "ord": 1, "keepdims": True},
+        {"x": (2, 3, 2), "axis": 2, "ord": 1},
+        {"x": (3,), "ord": np.inf},
+        {"x": (2, 3), "axis": (1,), "ord": -np.inf},
+        {"x": (3,), "ord": 0},
+        {"x": (3,), "ord": 3},
+        {"x": (2, 3), "axis": 0, "ord": 2.5},
+        {"x": (3,), "ord": -1.5},
+    ],
+)

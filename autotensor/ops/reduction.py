@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
-from autotensor.engine.primitive import composite, linear, rule, selection
+from autotensor.engine.primitive import composite, elementwise, linear, rule, selection
 from autotensor.engine.shapes import broadcast, expand, normalize_axes
+from autotensor.ops.elementwise import over
 
 _AXES = "a, axis=None, dtype=None, out=None, keepdims=False"
 _CASES = [
@@ -32,7 +33,7 @@ def _spread(g, shape, axis, keepdims):
 
 def _sum_vjp(g, shape, axis, keepdims, where):
     g = _spread(g, shape, axis, keepdims)
-    return g if where is True else g * where
+    return g if where is True else np.where(where, g, 0)
 
 
 def _mean_vjp(g, shape, axis, keepdims, where):
@@ -43,13 +44,14 @@ def _mean_vjp(g, shape, axis, keepdims, where):
         g = g / count if g.dtype.itemsize > 2 else g * (1 / count)  # float16 ends at 65504
         return broadcast(g if axis is None else expand(g, shape, axis, keepdims), shape)
     count = np.broadcast_to(where, shape).sum(axis, keepdims=True)
-    return broadcast(expand(g, shape, axis, keepdims) / count, shape) * where
+    return np.where(where, broadcast(expand(g, shape, axis, keepdims) / count, shape), 0)
 
 
 linear(
     np.sum,
     signature=f"{_AXES}, initial=0, where=True",
     constants=["where"],
+    selects="where",
     a=_sum_vjp,
     jvps={  # without `initial`, which is a constant of the sum
         "a": lambda t, axis, keepdims, where: np.sum(t, axis, keepdims=keepdims, where=where)
@@ -77,6 +79,7 @@ linear(
     compute=_mean,
     signature=f"{_AXES}, where=True",
     constants=["where"],
+    selects="where",
     a=_mean_vjp,
     cases=[*_CASES, *_MASKS, {"a": (2, 0), "axis": 0}],
 )
@@ -163,6 +166,14 @@ def var(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=No
     return total / np.maximum(count - (ddof or correction), 0).astype(total.dtype)
 
 
+def _root(x):
+    return np.sqrt(x)
+
+
+# At 0, where all entries are equal, the derivative is 0, which makes it that of `std`.
+root = elementwise(_root, lambda out: over(0.5, out), name="root", domain="positive")
+
+
 @composite(
     np.std,
     inputs=("a",),
@@ -179,7 +190,7 @@ def var(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=No
 )
 def std(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=None, correction=0):
     """The square root of the variance."""
-    return np.sqrt(
+    return root(
         var(
             a,
             axis,

@@ -22,6 +22,7 @@ _SPARE = "which of the spare labels is used does not matter"
 _ONES = "a vector of ones too many changes nothing"
 _HALF = "float16 alone goes that way: tests/test_regressions.py"
 _REFUSED = "orders 'A' and 'K' are refused: tests/ops/test_calls.py"
+_REFUSED_NORMS = "other norms of matrices are refused: tests/test_errors.py"
 _RAISES = "it raises either way: the text is tested elsewhere"
 
 EQUIVALENT = {
@@ -35,6 +36,7 @@ EQUIVALENT = {
     "_stated: ValueError(f\"order={order!r} depends on the layout in memory: use 'C' or 'F'\")"
     " -> f\"order={order!r} depends on the layout in memory: use 'C' or 'F'\"": _RAISES,
     "_mean_vjp: 1 -> 2 (3)": _HALF,
+    "_mean_vjp: max(math.prod(shape), 1) -> math.prod(shape)": "an empty g divided by 0 is empty",
     "_mean_vjp: 1 / count -> 1": _HALF,
     "_mean_vjp: 1 / count -> count": _HALF,
     "_mean_vjp: 1 / count -> count / 1": _HALF,
@@ -47,7 +49,11 @@ EQUIVALENT = {
     "reshape-a-jvp: _stated(order) -> order": _REFUSED,
     "ravel-a: _stated(order) -> order": _REFUSED,
     "ravel-a-jvp: _stated(order) -> order": _REFUSED,
-    "_direction: out + (out == 0) -> out - (out == 0)": "0 / -1 is 0, as 0 / 1 is",
+    "over: r + (r == 0) -> r - (r == 0)": "0 / -1 is 0, as 0 / 1 is",
+    "_logsumexp_vjp: 0 -> 1": "any finite number does",
+    "_norm_vjp: 0 * u -> -(0 * u)": "-0 is 0",
+    "_norm_vjp: 2 -> 3": _REFUSED_NORMS,
+    "_norm_vjp: errors.no_matrix_norm(ord) -> errors": _RAISES,
     "_sum_vjp: True -> False": "g * True is g: saves a product",
     "_mean_vjp: True -> False": "the way for masks is right without one: saves a sum",
     "_take_extreme: True -> False": "taken & True is taken: saves an operation",
@@ -56,11 +62,6 @@ EQUIVALENT = {
     "var: a - mean -> mean - a": "it is squared",
     "swapaxes-a: g.swapaxes(axis1, axis2) -> g.swapaxes(axis2, axis1)": "the same exchange",
     "dot: np.ndim(b) <= 2 -> np.ndim(b) < 2": "tensordot is right there too: saves its reshaping",
-    "Scatter.dense: tuple(self.indices) -> self.indices": "a list would do: nobody changes it",
-    "_is_basic: p is None or p is ... or isinstance(p, (int, np.integer, slice))"
-    " -> p is None and p is ... and isinstance(p, (int, np.integer, slice))": (
-        "never basic: the general way is right, only slower"
-    ),
     "_einsum_vjp: sorted(set(_LETTERS) - set(subscripts)) -> set(_LETTERS) - set(subscripts)": (
         _SPARE
     ),
