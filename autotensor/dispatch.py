@@ -69,10 +69,11 @@ def record(
     node.dtype = dtype
     node.number = next_number()
     node.notes = None
-    if plan.only is None:
+    only = plan.only
+    if only is None or options:
         node.fragile = fragility(plan, parents, options)
     else:
-        node.fragile = plan.above[parents[plan.only].fragile]
+        node.fragile = plan.above[parents[only].fragile]
     result = _new(Tensor)
     result._data = out
     result._node = node

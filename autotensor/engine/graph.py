@@ -87,7 +87,12 @@ class Node:
 def fragility(plan: Plan, parents: tuple[Any, ...], options: dict[str, Any]) -> int:
     """What ``fragile`` is for a node."""
     above = plan.above_selecting if plan.selects in options else plan.above
-    return max([above[parents[slot].fragile] for slot in plan.slots])
+    found = 0
+    for slot in plan.slots:
+        below: int = above[parents[slot].fragile]
+        if below > found:
+            found = below
+    return found
 
 
 class Leaf:

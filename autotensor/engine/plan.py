@@ -7,6 +7,7 @@ one small function per rule that takes the arguments from where a node keeps the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ class Plan:
     selects : whether entries of an input may be left out of the result, or by which option.
     above : what a node with this plan is, for what its parent is; the greatest for several parents.
     above_selecting : the same if the option that selects is given.
-    only : the one slot that decides it, or None.
+    only : the one slot that decides it, where there are no options; or None.
     """
 
     __slots__ = (
@@ -130,6 +131,8 @@ class Plan:
         for slot in tracked:
             name, i = slots[slot]
             pull = pass_on if op.rules[name] is same else _pull(op, name, i, places, complex)
+            if op.singular:
+                pull = _quiet(pull)
             self.pulls.append((slot, name, pull, _way(op, name)))
             self.pushes.append((slot, name, _push(op, name, i, places)))
         self.push_all = _push_all(op, slots) if op.jointly else None
@@ -145,8 +148,8 @@ class Plan:
             self.above = (FRAGILE,) * 4
         elif op.kind == "linear" and None in self.ways:
             self.above = (MIXES, MIXES, FRAGILE, FRAGILE)
-        same_for_all = len(tracked) == 1 or self.above[0] == FRAGILE
-        self.only = tracked[0] if same_for_all and not isinstance(op.selects, str) else None
+        alone = len(tracked) == 1 or self.above[0] == FRAGILE
+        self.only = tracked[0] if alone else None
 
 
 def _way(op: Op, name: str) -> str | None:
@@ -173,7 +176,7 @@ def _option(op: Op, name: str) -> str:
     """The source that reads an option of the call, or its default."""
     name = name if name in op.params else name.removeprefix("arg_")
     if name in op.defaults:
-        return f"n.options.get({name!r}, defaults[{name!r}])"
+        return f"n.options.get({name!r}, default_{name})"
     return f"n.options[{name!r}]"
 
 
@@ -195,12 +198,15 @@ def _compile(op: Op, rule: Any, first: str, body: str) -> Callable[..., Any]:
     space = {
         "rule": rule,
         "op": op,
-        "defaults": op.defaults,
+        **{f"default_{name}": value for name, value in op.defaults.items()},
         "conj": np.conjugate,
         "expand": shapes.expand,
         "pick": shapes.pick,
         "where": np.where,
     }
+    usual = re.sub(r"n\.options\.get\('\w+', (default_\w+)\)", r"\1", body)
+    if usual != body:  # a call without options looks none of them up
+        body = f"({body}) if n.options else {usual}"
     function: Callable[..., Any] = eval(f"lambda {first}, k, n, p: {body}", space)
     return function
 
@@ -222,6 +228,16 @@ def _pull(
     else:
         body = f"{g} * {d}"
     return _compile(op, rule, "g", body)
+
+
+def _quiet(pull: Callable[..., Any]) -> Callable[..., Any]:
+    """`pull` without NumPy's warnings: an infinite derivative may be one that nobody asks for."""
+
+    def quiet(g: Any, kept: Any, node: Any, parent: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return pull(g, kept, node, parent)
+
+    return quiet
 
 
 def _push(op: Op, name: str, i: int | None, places: Mapping[str, str]) -> Callable[..., Any] | None:

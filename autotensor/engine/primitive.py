@@ -74,6 +74,7 @@ class Op:
         a function of those along these axes.
     views : the result is a view of the input also where both have shape (), as scalars do not show.
     shares : the masks of a selection are fractions, since ties share; else they are boolean.
+    singular : a derivative may be infinite where the op is finite, as that of `sqrt` at 0.
     selects : entries of an input may be left out of the result, as by every selection; or the name
         of the option that leaves some out.
     aliases : other names of an argument.
@@ -96,6 +97,7 @@ class Op:
         reduces: bool = False,
         views: bool = False,
         shares: bool = False,
+        singular: bool = False,
         selects: bool | str | None = None,
         aliases: Mapping[str, str] | None = None,
         constants: Sequence[str] = (),
@@ -124,6 +126,7 @@ class Op:
         self.jointly = jointly
         self.reduces = reduces
         self.views = views
+        self.singular = singular
         self.shares = shares
         self.selects = kind == "selection" if selects is None else selects
         self.aliases = dict(aliases or {})

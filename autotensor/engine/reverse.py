@@ -27,7 +27,8 @@ Wrap = Callable[[Any, Any], Any]
 
 # A derivative that is infinite is of no concern where a selection leaves the entry out, which may
 # turn out only further down. Where it is of concern, `Tensor.explain_nan` says more than a warning.
-@np.errstate(all="ignore")
+
+
 def reverse(
     cotangents: dict[Any, Any],
     stops: Collection[Any] | None = None,
@@ -58,10 +59,14 @@ def reverse(
     # The nodes that have a cotangent are taken latest first: by the time a node comes up, all that
     # use it have been there. One of them, `ahead` with its cotangent `coming`, is beside the heap
     # and the dict: in a chain it is the only one.
-    pending: list[tuple[int, Any]] = [(-node.number, node) for node in cotangents]
-    heapify(pending)
+    pending: list[tuple[int, Any]] = []
     ahead: Any = None
     coming: Any = None
+    if len(cotangents) == 1:
+        ahead, coming = cotangents.popitem()
+    else:
+        pending += [(-node.number, node) for node in cotangents]
+        heapify(pending)
     waiting: dict[Any, list[Deferred]] = {}
     owned: set[Any] = set()
     lives: dict[Any, Any] = {}
@@ -103,8 +108,7 @@ def reverse(
         if wrap is not None:
             kept = wrapped(node, wrap)
         live = None
-        # Not `lives or`: its last mask may be taken out of it in the next line.
-        guarded = bool(lives) or node.fragile == SELECTS
+        guarded = True if lives else node.fragile == SELECTS
         if guarded:
             live = lives.pop(node, None)
         parents = node.parents
@@ -117,7 +121,8 @@ def reverse(
                 heappush(pending, (-parent.number, parent))
                 ahead = None
             if guarded:
-                c = pull_live(g, live, kept, node, parent, pull, way, lives, cotangents)
+                with np.errstate(all="ignore"):
+                    c = pull_live(g, live, kept, node, parent, pull, way, lives, cotangents)
             elif pull is pass_on:
                 c = g
             else:
@@ -161,7 +166,7 @@ def reverse(
                 node.free()
             elif kept:
                 node.kept = None
-    return results | cotangents
+    return results | cotangents if results else cotangents
 
 
 def _collect(node: Any, g: Any, deferred: list[Deferred], mine: bool, lives: dict[Any, Any]) -> Any:

@@ -13,6 +13,7 @@ elementwise(
     np.divide,
     lambda y: np.divide(1, y),
     lambda y, out: -out / y,
+    singular=True,
     domain={"x": "real", "y": "nonzero"},
 )
 # `y - 1 * (y != 0)` and `x + (x == 0)` keep x**0 and 0**y from becoming 0 * inf.
@@ -20,14 +21,15 @@ elementwise(
     np.power,
     lambda x, y: y * x ** (y - 1 * (y != 0)),
     lambda x, out: out * np.log(x + (x == 0)),
+    singular=True,
     domain={"x": "positive", "y": "real"},
 )
 
 elementwise(np.exp, lambda out: out)
 elementwise(np.expm1, lambda out: out + 1)
-elementwise(np.log, lambda x: 1 / x, domain="positive")
-elementwise(np.log1p, lambda x: 1 / (1 + x), domain="positive")
-elementwise(np.sqrt, lambda out: 0.5 / out, domain="positive")
+elementwise(np.log, lambda x: 1 / x, singular=True, domain="positive")
+elementwise(np.log1p, lambda x: 1 / (1 + x), singular=True, domain="positive")
+elementwise(np.sqrt, lambda out: 0.5 / out, singular=True, domain="positive")
 elementwise(np.square, lambda x: x + x)
 elementwise(np.sin, lambda x: np.cos(x))
 elementwise(np.cos, lambda x: -np.sin(x))
