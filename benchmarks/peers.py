@@ -26,6 +26,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from benchmarks.loops import LOOPS
 from benchmarks.workloads import (
     HAND_WRITTEN,
     LIBRARIES,
@@ -156,6 +157,19 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def report_loops(rounds: int, quick: bool) -> None:
+    """Time of loops over the entries of an array, at a length and at twice that."""
+    short = 100 if quick else 10_000
+    rounds = max(1, rounds // 4)
+    print_row(f"{rounds} rounds", "length", "µs an entry", f"x {short:,}, in all")
+    for name, loop in LOOPS.items():
+        turns = {n: partial(seconds, loop(n), 1) for n in (short, 2 * short)}
+        times = take_turns(turns, rounds)
+        for n, own in times.items():
+            median = statistics.median(own) / n
+            print_row(name, f"{n:,}", f"{median * 1e6:.1f}", ratios(own, times[short]))
+
+
 def report_import_time(rounds: int, quick: bool) -> None:
     """Time to import NumPy alone, and autotensor with the NumPy it needs, in fresh processes."""
     with tempfile.TemporaryDirectory() as cache:
@@ -221,6 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     reports: dict[str, tuple[str, Callable[[int, bool], None]]] = {
         **{name: (work.title, partial(report_workload, work)) for name, work in WORKLOADS.items()},
         "deep-chain": ("deep chain (multiply, add) on 1 element", report_deep_chain),
+        "loops": ("loops over the entries of an array, forward and backward", report_loops),
         "import-time": ("import, in a fresh interpreter", report_import_time),
     }
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)

@@ -32,7 +32,7 @@ def test_deep_chain(benchmark: BenchmarkFixture, nodes: int) -> None:
     np.testing.assert_allclose(gradients()[0], deep_chain_gradient(nodes), rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", [*WORKLOADS, "deep-chain", "import-time"])
+@pytest.mark.parametrize("name", [*WORKLOADS, "deep-chain", "loops", "import-time"])
 def test_the_comparison_runs(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(["--quick", "--rounds", "1", "--only", name])
     printed = capsys.readouterr().out

@@ -157,14 +157,10 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the function: arrays give arrays, and types that trace have an ``_apply``."""
-        if args:
-            if self.unary and len(args) == 1 and not kwargs:
-                apply_to_one = getattr(args[0], "_apply_to_one", None)
-                if apply_to_one is not None:
-                    return apply_to_one(self, args[0], self.compute)
-            apply = getattr(args[0], "_apply", None)
-            if apply is not None:
-                return apply(self, args, kwargs)
+        if self.unary and len(args) == 1 and not kwargs:
+            apply_to_one = getattr(args[0], "_apply_to_one", None)
+            if apply_to_one is not None:
+                return apply_to_one(self, args[0], self.compute)
         for a in (*args, *kwargs.values()):
             for x in a if isinstance(a, (list, tuple)) else (a,):
                 apply = getattr(x, "_apply", None)

@@ -62,7 +62,7 @@ def reverse(
     pending: list[tuple[int, Any]] = []
     ahead: Any = None
     coming: Any = None
-    if len(cotangents) == 1:
+    if len(cotangents) == 1 and needed is None:
         ahead, coming = cotangents.popitem()
     else:
         pending += [(-node.number, node) for node in cotangents]
