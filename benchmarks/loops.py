@@ -1,4 +1,4 @@
-"""Loops over the entries of an array, forward and backward: ours alone, for the growth of their time."""
+"""Loops over the entries of an array, forward and backward: ours alone, to see that time is linear."""
 
 from collections.abc import Callable
 
