@@ -39,7 +39,13 @@ class Storage:
     node : of the whole.
     owner : weak reference to the tensor that is the whole.
     fresh : weak references to the tensors that have their array and their node.
+    limit : how long `fresh` may become before `register` prunes it.
     written : whether there was a write since the first view.
+
+    Notes
+    -----
+    Before the first write the views have the storage itself as their place, and after it, when
+    `settle` has come by, each a `View`: a view that nobody writes to costs no `Window`.
     """
 
     __slots__ = ("array", "fresh", "limit", "node", "owner", "written")
@@ -108,7 +114,13 @@ class Storage:
 
 
 class View:
-    """A tensor's share of a storage that was written to; its ``_place``."""
+    """A tensor's share of a storage that was written to; its ``_place``.
+
+    Attributes
+    ----------
+    storage, window : the whole, and which entries of it the tensor has.
+    leaf : None, or the leaf that the tensor was given by ``.requires_grad``, ``.name`` or an op.
+    """
 
     __slots__ = ("leaf", "storage", "window")
 

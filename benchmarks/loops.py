@@ -1,16 +1,16 @@
-"""Loops over the entries of an array, forward and backward: ours alone, to see that time is linear."""
+"""Loops over the entries of an array, forward and backward, to see that their time is linear."""
 
 from collections.abc import Callable
 
 import numpy as np
+
+import autotensor as at
 
 Step = Callable[[], None]
 
 
 def reading_loop(n: int) -> Step:
     """Read an array entry by entry."""
-    import autotensor as at
-
     x = at.tensor(np.linspace(0.1, 1.0, n), requires_grad=True)
 
     def step():
@@ -23,8 +23,6 @@ def reading_loop(n: int) -> Step:
 
 def writing_loop(n: int) -> Step:
     """Write an array entry by entry, each from the one before it."""
-    import autotensor as at
-
     x = at.tensor(np.linspace(0.1, 1.0, n), requires_grad=True)
 
     def step():
@@ -40,8 +38,6 @@ def writing_loop(n: int) -> Step:
 
 def writing_loop_through_a_view(n: int) -> Step:
     """The same through a view of all entries but one."""
-    import autotensor as at
-
     x = at.tensor(np.linspace(0.1, 1.0, n), requires_grad=True)
 
     def step():

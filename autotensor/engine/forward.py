@@ -19,7 +19,7 @@ from autotensor.engine.shapes import broadcast
 __all__ = ["forward"]
 
 
-@np.errstate(all="ignore")  # as in `reverse`
+@np.errstate(all="ignore")  # an infinite derivative may be one that a selection leaves out
 def forward(
     roots: Collection[Any], tangents: dict[Any, Any], make: Wrap, *, record: bool
 ) -> dict[Any, Any]:
@@ -36,6 +36,13 @@ def forward(
     -------
     dict
         The tangent of each root; a root that does not depend on `tangents` is missing.
+
+    Raises
+    ------
+    GraphFreedError
+        If a node needs what an earlier walk has freed.
+    InPlaceError
+        If an adopted array that a node keeps was written to.
     """
     if GUARDS:
         check(roots, tangents)

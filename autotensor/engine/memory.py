@@ -18,6 +18,13 @@ class Window:
     NumPy's views of views, transposes, reshapes and real parts all come down to it: a shape,
     strides, a dtype, and the distance from the start of the array. So it says what a view reads and
     what a write through it changes, also in another array that is laid out the same way.
+
+    Attributes
+    ----------
+    shape, strides, dtype : of the view.
+    offset : bytes from the first entry of the array to that of the view; may be negative.
+    writeable : whether NumPy would write through the view.
+    whole : shape, strides and dtype of the array, by which another one is known to fit.
     """
 
     __slots__ = ("dtype", "offset", "shape", "strides", "whole", "writeable")
@@ -71,13 +78,6 @@ class Window:
         shape, strides, own = self.whole
         return _spread(shape, _resized(strides, own, dtype), dtype, np.zeros)
 
-    def copied(self, array: Array) -> Array:
-        """What the window sees of `array`, in memory of its own but with the same strides.
-
-        The strides decide in which order NumPy adds, so they are kept, gaps and all.
-        """
-        return relaid(self.see(array))
-
     def may_overlap(self) -> bool:
         """Whether an entry may be seen twice; False where it certainly is not."""
         reach = self.dtype.itemsize
@@ -99,7 +99,7 @@ class Window:
 
 
 class _Interface:
-    """Offers memory of an array to NumPy in another shape, and keeps the array alive."""
+    """Offers memory of an array to NumPy in another shape; the view made of it keeps it alive."""
 
     def __init__(self, array: Array, shape: Any, strides: Any, dtype: Any, offset: int) -> None:
         self.array = array
@@ -113,7 +113,11 @@ class _Interface:
 
 
 def relaid(array: Array) -> Array:
-    """A copy with the strides of `array`, whatever gaps they leave."""
+    """A copy with the strides of `array`, whatever gaps they leave.
+
+    They decide in which order NumPy adds, so that sums of both are equal to the last bit, and they
+    let a `Window` that was cut in the one see the other.
+    """
     copy = array.copy(order="K")
     if copy.strides != array.strides:
         copy = _spread(array.shape, array.strides, array.dtype, np.empty)

@@ -60,7 +60,7 @@ TABLE: dict[Hashable, Op | Composite | Constant] = {}
 
 
 class Op:
-    """A function with a derivative. Built by the declarators, never by hand.
+    """A function with a derivative, made by a declarator or by `custom_op`.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Op:
     aliases : other names of an argument.
     constants : arguments in which the op is constant by nature, like the condition of `where`.
     name : what errors and pictures call it.
-    compute : what `function` gives for one array and no options, where that can be had faster.
+    compute : ``compute(array)`` is `function` of it, bit for bit, without options, but faster.
     broadcasts : the inputs are broadcast, so their cotangents are summed back by the engine.
     cases, domain, complex : what the tests run the rules on, as plain data; see CONTRIBUTING.
     """
@@ -253,7 +253,7 @@ class Constant:
 
 
 def op_of(function: Any) -> Op:
-    """The op declared for `function`."""
+    """The op declared for `function`; a TypeError where that is a composite or a constant."""
     entry = TABLE[function]
     if not isinstance(entry, Op):
         raise TypeError(f"{entry.name} is no op")

@@ -25,10 +25,6 @@ __all__ = ["fit", "reverse", "wrapped"]
 Wrap = Callable[[Any, Any], Any]
 
 
-# A derivative that is infinite is of no concern where a selection leaves the entry out, which may
-# turn out only further down. Where it is of concern, `Tensor.explain_nan` says more than a warning.
-
-
 def reverse(
     cotangents: dict[Any, Any],
     stops: Collection[Any] | None = None,
@@ -52,6 +48,19 @@ def reverse(
     dict
         The cotangent of each leaf or stop that was reached; without `stops` also of each node that
         has "retain" among its notes.
+
+    Raises
+    ------
+    GraphFreedError
+        If a node needs what an earlier walk has freed.
+    InPlaceError
+        If an adopted array that a node keeps was written to.
+
+    Notes
+    -----
+    NumPy does not warn below a selection, where entries may be infinite that are left out, nor in
+    rules of ops that are declared ``singular``; of what overflows elsewhere it does. Where an
+    infinite derivative is of concern, `Tensor.explain_nan` says more than a warning.
     """
     if GUARDS:
         check(cotangents, stops or ())

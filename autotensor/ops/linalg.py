@@ -1,4 +1,4 @@
-"""Products of matrices and of arrays."""
+"""Products of matrices and of arrays, and norms."""
 
 import math
 
