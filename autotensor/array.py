@@ -19,7 +19,7 @@ from autotensor.engine.graph import Leaf, Node
 from autotensor.engine.memory import solid
 from autotensor.engine.modes import enable_grad, no_grad, recording
 
-__all__ = ["Handle", "Tensor", "attach", "sum_gradients"]
+__all__ = ["Handle", "Tensor", "attach", "name_of", "sum_gradients"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,7 +29,8 @@ class Tensor:
     """An array with a gradient. Made by `autotensor.tensor` and by every op on a Tensor.
 
     All of NumPy's functions, operators and methods that have a rule work on it; see
-    ``help(autotensor)``. A Tensor owns its memory: nothing outside can change its value.
+    ``help(autotensor)``. A Tensor owns its memory: nothing outside can change its value. Only
+    an array that it adopted, by ``at.tensor(a, copy=False)``, has another owner.
 
     Examples
     --------
@@ -108,7 +109,7 @@ class Tensor:
         return self._data.tolist()
 
     def detach(self) -> Tensor:
-        """A constant with the same value, outside the graph."""
+        """A constant with the same value, outside the graph; a write to one leaves the other."""
         return Tensor(self._data, None)
 
     # -- the graph -------------------------------------------------------------------------------
@@ -137,10 +138,7 @@ class Tensor:
     @property
     def name(self) -> str | None:
         """What errors and pictures call this tensor."""
-        node = self._node
-        if isinstance(node, Leaf):
-            return node.name
-        return node.notes.get("name") if node is not None and node.notes else None
+        return name_of(self._node)
 
     @name.setter
     def name(self, value: str | None) -> None:
@@ -361,6 +359,13 @@ class Handle:
     def remove(self) -> None:
         """Take the hook away; a second call does nothing."""
         self._hooks.pop(self._key, None)
+
+
+def name_of(node: Node | Leaf | None) -> str | None:
+    """The name that the tensor of `node` was given."""
+    if isinstance(node, Leaf):
+        return node.name
+    return node.notes.get("name") if node is not None and node.notes else None
 
 
 def _notes(node: Node | Leaf) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def tensor(
     Parameters
     ----------
     data : array_like
-        Copied, its layout kept.
+        Copied, its layout kept. The tensor has its shape.
     dtype : dtype, optional
         Of the result; by NumPy's rules where None.
     requires_grad : bool
@@ -65,13 +65,22 @@ def tensor(
         If `data` is a Tensor with a graph: ``x.copy()`` stays in it, ``x.detach()`` leaves it.
     DtypeError
         If `requires_grad` and the dtype is not float or complex; if `data` is not numeric.
+    InPlaceError
+        Later, from a walk, if an array adopted by ``copy=False`` was written to.
 
     Examples
     --------
-    >>> import autotensor as at
+    >>> import autotensor as at, numpy as np
     >>> at.tensor([[1, 2], [3, 4]], float, requires_grad=True, name="w")
     tensor([[1., 2.],
             [3., 4.]], name='w', requires_grad=True)
+    >>> a = np.ones(1000)
+    >>> x = at.tensor(a, copy=False)
+    >>> np.shares_memory(x.numpy(), a), a.flags.writeable
+    (True, False)
+    >>> del x
+    >>> a.flags.writeable
+    True
     """
     if isinstance(data, Tensor) and data.requires_grad and recording():
         raise errors.copy_of_tracked(data.shape, data.name)

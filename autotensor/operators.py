@@ -33,6 +33,9 @@ from autotensor.writing import WRITERS, add_at, compute_into, into, replace, tra
 
 __all__ = ["inner"]
 
+_NO_CONTEXT = contextlib.nullcontext()
+_NUMBERS = (Tensor, np.ndarray, np.generic, int, float, complex)
+
 # -- NumPy's protocols ----------------------------------------------------------------------------
 
 
@@ -147,9 +150,6 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
     return forward, reflected, in_place
 
 
-_NUMBERS = (Tensor, np.ndarray, np.generic, int, float, complex)
-
-
 def _comparison(compute: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Any]:
     def method(self: Tensor, other: Any) -> Any:
         return wrap(compute(self._data, unwrap(other)))
@@ -253,9 +253,6 @@ def _set_imag(self: Tensor, value: Any) -> None:
     write(np.imag(self if self.ndim else self.reshape(1)), ..., value)
 
 
-_NO_CONTEXT = contextlib.nullcontext()
-
-
 _OPERATORS: dict[str, tuple[Any, Any, Any]] = {
     "add": _binary(np.add, operator.add),
     "sub": _binary(np.subtract, operator.sub),
@@ -271,7 +268,7 @@ _OPERATORS: dict[str, tuple[Any, Any, Any]] = {
 }
 
 
-# Functions of two arrays that take the operators' way.
+# Functions of two arrays that take the operators' way: `at.nn.Dense` calls it, with Tensors only.
 inner = _binary(np.inner, np.inner)[0]
 _DIRECT = {np.inner: inner}
 

@@ -59,7 +59,11 @@ def backward(
         If no leaf below requires grad.
     GraphFreedError
         If an earlier pass has freed what this one needs.
+    InPlaceError
+        If an adopted array that the gradient needs was written to.
 
+    Notes
+    -----
     No ``.grad`` is changed when an error is raised: they are set when the pass is complete.
 
     Examples

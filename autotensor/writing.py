@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from autotensor import errors
-from autotensor.array import Tensor
+from autotensor.array import Tensor, name_of
 from autotensor.dispatch import SCALARS, call, owned, record, unwrap
 from autotensor.engine.graph import Leaf, Node
 from autotensor.engine.memory import Window, is_basic
@@ -72,7 +72,7 @@ def replace(tensor: Tensor, result: Tensor) -> Tensor:
     node = tensor._node
     stays = node is not None and node.plan is None and node.requires_grad
     if not stays and (result.requires_grad or isinstance(node, Node)):
-        tensor._node = named_after(result._node, node)
+        tensor._node = _named_after(result._node, node)
     tensor._data = result._data
     tensor._place = None
     return tensor
@@ -163,15 +163,12 @@ def _record(storage: Storage, window: Window | None, index: Any, value: Any) -> 
     parents = (old or Leaf(array.shape, array.dtype), given)
     mask = isinstance(old, Node) + 2 * tracked
     made = record(with_entries, mask, parents, (), array, {"index": owned(index)})
-    storage.node = named_after(made._node, old)
+    storage.node = _named_after(made._node, old)
 
 
-def named_after(node: Any, old: Any) -> Any:
+def _named_after(node: Any, old: Any) -> Any:
     """`node`, with the name that the tensor had before the write."""
-    if isinstance(old, Leaf):
-        name = old.name
-    else:
-        name = old.notes.get("name") if old is not None and old.notes else None
+    name = name_of(old)
     if name and node is not None:
         node.notes = {**(node.notes or {}), "name": name}
     return node

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autotensor.array import Tensor
+from autotensor.array import Tensor, name_of
 from autotensor.drawing.data import Kept, Vertex
 from autotensor.drawing.model import Graph
 from autotensor.engine.graph import Elided, Leaf, Node
@@ -102,7 +102,7 @@ def _collect(roots: Sequence[Tensor], given: Named, variables: Named) -> Graph:
     nodes = _below(starts)
     # Where one tensor has several names, the first wins, and those given win over all others.
     names = {node_of(tensor): name for name, tensor in reversed(variables)}
-    names |= {node: own for node in nodes if (own := _own_name(node))}
+    names |= {node: own for node in nodes if (own := name_of(node))}
     names |= {node_of(tensor): name for name, tensor in reversed(given)}
 
     ids = {node: rank for rank, node in enumerate(nodes, 1)}
@@ -153,12 +153,6 @@ def _below(starts: Iterable[Node | Leaf]) -> list[Node | Leaf]:
                 found.add(parent)
                 stack.append(parent)
     return sorted(found, key=lambda node: node.number)
-
-
-def _own_name(node: Node | Leaf) -> str | None:
-    if isinstance(node, Leaf):
-        return node.name
-    return node.notes.get("name") if node.notes else None
 
 
 def _arguments(node: Node | Leaf, ids: Mapping[Any, int]) -> tuple[int | str, ...]:

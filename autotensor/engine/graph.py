@@ -35,7 +35,8 @@ class Node:
     shape, dtype : of the result.
     number : rises with creation, so parents have smaller ones.
     fragile : 0, `MIXES`, `FRAGILE` or `SELECTS` of engine/plan.py.
-    notes : None, or what is rarely there: hooks, a retained gradient.
+    notes : None, or what is rarely there, by name: "hooks"; "retain" and "grad"; "name"; "line",
+        "via" and "scope" of the call.
     """
 
     __slots__ = (
@@ -85,7 +86,7 @@ class Node:
 
 
 def fragility(plan: Plan, parents: tuple[Any, ...], options: dict[str, Any]) -> int:
-    """What ``fragile`` is for a node."""
+    """What ``fragile`` is for a node: the greatest that a tracked parent makes it."""
     above = plan.above_selecting if plan.selects in options else plan.above
     found = 0
     for slot in plan.slots:
@@ -98,7 +99,8 @@ def fragility(plan: Plan, parents: tuple[Any, ...], options: dict[str, Any]) -> 
 class Leaf:
     """Where a graph begins: a value that no recorded op made.
 
-    ``requires_grad`` is False for constants, which are in the graph for its picture only.
+    ``requires_grad`` is False for constants, which are in the graph for its picture only. A walk
+    knows a leaf by its ``plan``, which is None.
     """
 
     __slots__ = ("dtype", "grad", "name", "notes", "number", "requires_grad", "shape")

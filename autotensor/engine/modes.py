@@ -163,7 +163,7 @@ class detect_anomaly(Mode):  # noqa: N801 - the field's name for it, used like a
 class record_lines(Mode):  # noqa: N801 - used like a function
     """Note with every recorded op the line of the caller's file, for errors and pictures.
 
-    Also a decorator.
+    The caller is the innermost frame that is neither autotensor's nor NumPy's. Also a decorator.
 
     Examples
     --------
@@ -182,9 +182,10 @@ class record_lines(Mode):  # noqa: N801 - used like a function
 
 
 class scope(Mode):  # noqa: N801 - used like a function
-    """Note with every recorded op the name of the part of the model that it belongs to.
+    """Note with every recorded op the name of the part of the model that it belongs to, for errors.
 
-    Names of nested scopes are joined by "/". Also a decorator.
+    The reports of `detect_anomaly` and of `Tensor.explain_nan` say it. Names of nested scopes are
+    joined by "/". Also a decorator.
 
     Parameters
     ----------
@@ -230,7 +231,10 @@ class scope(Mode):  # noqa: N801 - used like a function
 
 
 class unwatched(Mode):  # noqa: N801 - used like a function
-    """For walks that run rules on Tensors: what a rule makes on its way is its own affair."""
+    """Check no op that a walk runs on its way, as rules do on Tensors: what they return is checked.
+
+    Not for users; see `autotensor.anomaly.watch`.
+    """
 
     __slots__ = ()
     _clears = WATCH
