@@ -100,7 +100,7 @@ def test_comparisons_and_whole_quotients_are_constants(op, other):
 
 
 @pytest.mark.parametrize("op", BITS)
-def test_bits(op):
+def test_bitwise_operators_have_the_values_of_numpys(op):
     a, b = np.array([True, False]), np.array([True, True])
     same(op(at.tensor(a), b), op(a, b))
     same(op(a, at.tensor(b)), op(a, b))
@@ -110,7 +110,7 @@ def test_bits(op):
     same(op(mask, A < 2), op(A > 0, A < 2))
 
 
-def test_matmul():
+def test_matmul_takes_arrays_and_lists_on_either_side():
     for a, b in [(A, M), (A, M[:, 0]), (A[0], M), (A[0], M[:, 1]), (np.stack([A, B]), M)]:
         for x, y in [(leaf(a), b), (a, leaf(b)), (leaf(a), at.tensor(b)), (leaf(a), b.tolist())]:
             same(x @ y, a @ b)
@@ -332,7 +332,7 @@ def test_methods(name, given):
             assert got.requires_grad == (x.requires_grad and name not in WITHOUT_GRADIENT)
 
 
-def test_attributes():
+def test_attributes_have_the_values_of_numpys_and_gradients():
     z = A + 2j * B[:, ::-1]
     for name in ("T", "mT", "real", "imag"):
         same(getattr(leaf(z), name), getattr(z, name))

@@ -58,9 +58,9 @@ def reverse(
 
     Notes
     -----
-    NumPy does not warn below a selection, where entries may be infinite that are left out, nor in
-    rules of ops that are declared ``singular``; of what overflows elsewhere it does. Where an
-    infinite derivative is of concern, `Tensor.explain_nan` says more than a warning.
+    NumPy does not warn where masks of a selection go down, whose entries left out may be infinite,
+    nor in rules of ops that are declared ``singular``; of what overflows elsewhere it does. Where
+    an infinite derivative is of concern, `Tensor.explain_nan` says more than a warning.
     """
     if GUARDS:
         check(cotangents, stops or ())

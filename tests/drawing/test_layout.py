@@ -142,5 +142,5 @@ def all_joined_at_the_end(count):
 
 
 @pytest.mark.parametrize("make", [chain, fan, recurrent, all_joined_at_the_end])
-def test_large_graphs(make):
+def test_layouts_of_large_graphs_are_right_too(make):
     check([(60.0, 40.0)] * 2000, make(2000))

@@ -127,7 +127,7 @@ def added_through_a_view(x):
 @pytest.mark.parametrize(
     "function", [written, written_through_a_view, written_with_it, added_through_a_view]
 )
-def test_writes(function):
+def test_entries_that_are_written_over_are_left_out(function):
     check(function, X, D1, D2)
 
 
@@ -223,11 +223,11 @@ def test_masks_travel_through_reductions(function, first, second):
         (lambda x: np.where(x != 0, np.log(np.abs(x)), 0), [0, -2], [0, -0.5], [0, -0.25]),
     ],
 )
-def test_selections_by_value(function, x, first, second):
+def test_selections_by_value_leave_singular_points_out(function, x, first, second):
     check(function, np.array(x, float), first, second)
 
 
-def test_missing_data():
+def test_missing_data_leave_no_nan_in_the_gradient():
     known = ~np.isnan(DATA)
     check(lambda mu: np.where(np.isnan(DATA), 0, (DATA - mu) ** 2), 0.5, -6.0, 4.0)
     check(lambda mu: ((DATA - mu) ** 2)[known], 0.5, -6.0, 4.0)
@@ -251,7 +251,7 @@ def test_missing_data():
     ],
     ids=["matmul", "einsum", "layers", "square"],
 )
-def test_rows_of_nan_in_products(function, first, second):
+def test_rows_of_nan_that_are_left_out_after_products_leave_no_nan(function, first, second):
     check(lambda w: np.where(WHOLE, function(w), 0), W, first, 0 * W if second is None else second)
     check(lambda w: function(w)[WHOLE], W, first, 0 * W if second is None else second)
 
@@ -264,7 +264,7 @@ def test_live_rows_of_nan_stay_nan():
     np.testing.assert_array_equal(gradient, [1, NAN])
 
 
-def test_the_length_of_a_vector():
+def test_a_vector_of_length_0_is_left_out_of_its_normalization():
     def unit(x):
         n = np.sqrt(np.sum(x * x, 1, keepdims=True))
         return np.where(n > 0, x / n, 0) * V

@@ -14,7 +14,7 @@ def masked_log(x=X):
         return x, y, np.where(x > 0, y, 0)
 
 
-def test_hooks_that_leave_the_gradient_alone():
+def test_hooks_that_leave_the_gradient_alone_leave_its_zeros():
     x, y, z = masked_log()
     seen = []
     y.register_hook(lambda g: seen.append(g.numpy().copy()))
@@ -38,7 +38,7 @@ def test_a_graph_that_is_kept_gives_the_same_again():
     np.testing.assert_array_equal(x.grad.numpy(), 2 * D1)
 
 
-def test_create_graph():
+def test_zeros_are_structural_in_a_recorded_pass_and_in_the_one_through_it():
     x, _, z = masked_log()
     z.sum().backward(create_graph=True)
     first, x.grad = x.grad, None
@@ -47,12 +47,12 @@ def test_create_graph():
     np.testing.assert_array_equal(x.grad.numpy(), D2)
 
 
-def test_third_order():
+def test_zeros_are_structural_at_third_order():
     third = at.grad(at.grad(at.grad(quiet(lambda x: np.where(x > 0, np.log(x), 0)))))
     assert [third(0.0), third(2.0)] == [0.0, 0.25]
 
 
-def test_float32():
+def test_zeros_are_structural_in_float32():
     x = np.array([0, 2], np.float32)
     check(lambda x: np.where(x > 0, np.log(x), 0), x, [0, 0.5], [0, -0.25], rtol=1e-6)
 
@@ -68,7 +68,7 @@ def test_float32():
         (lambda x: np.sqrt(np.where(x != 0, 1j * x, 0).imag), [0, 8**-0.5]),
     ],
 )
-def test_complex(function, wanted):
+def test_zeros_are_structural_for_complex_input(function, wanted):
     x = np.array([0j, 2 + 0j])
     f = quiet(function)
     np.testing.assert_allclose(at.grad(lambda x: np.sum(f(x).real))(x), wanted, atol=1e-15)
