@@ -1,4 +1,4 @@
-"""Loops over the entries of an array, forward and backward: ours alone, to see that time is linear."""
+"""Loops over the entries of an array, forward and backward: ours alone, to see how time grows."""
 
 from collections.abc import Callable
 
