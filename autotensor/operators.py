@@ -25,7 +25,7 @@ from autotensor.dispatch import (
     unwrap,
     wrap,
 )
-from autotensor.engine.memory import is_basic
+from autotensor.engine.entries import is_basic
 from autotensor.engine.modes import RECORD, WATCH, mode
 from autotensor.engine.primitive import TABLE, Op, op_of
 from autotensor.storage import View, read

@@ -14,8 +14,9 @@ import numpy as np
 from autotensor import errors
 from autotensor.array import Tensor, name_of
 from autotensor.dispatch import SCALARS, call, owned, record, unwrap
+from autotensor.engine.entries import is_basic
 from autotensor.engine.graph import Leaf, Node
-from autotensor.engine.memory import Window, is_basic
+from autotensor.engine.memory import Window
 from autotensor.engine.modes import enable_grad, recording
 from autotensor.ops.indexing import added_at, with_entries
 from autotensor.storage import Storage, View, is_alone, storage_of, window_of

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Deferred"]
+import numpy as np
+
+from autotensor.engine.entries import add_at, copied_for, fit, put_at, zeros_for
+from autotensor.engine.memory import Window
+
+__all__ = ["Cleared", "Deferred", "Scatter"]
 
 
 class Deferred:
@@ -31,3 +37,89 @@ class Deferred:
     def mark(self, live: Any, mine: bool) -> Any:
         """The live entries: its own and those of `live`, None for none yet; None if all may be."""
         return None
+
+
+class Scatter(Deferred):
+    """The cotangent of ``x[index]``: what to add where, for any number of readings of one `x`.
+
+    It stands for a full array of zeros per reading, so that n readings cost O(n). Where it cannot
+    be added in place, ``op(values, indices, shape)`` makes the full array.
+    """
+
+    __slots__ = ("indices", "lives", "op", "values")
+
+    def __init__(
+        self, op: Callable[..., Any], index: Any, value: Any, shape: tuple[int, ...]
+    ) -> None:
+        self.op = op
+        self.indices = [index]
+        self.values = [value]
+        self.shape = shape
+
+    def own(self, live: Any, mine: bool) -> None:
+        self.lives = [live]
+
+    def absorb(self, other: Deferred) -> bool:
+        if type(other) is not Scatter:
+            return False
+        self.indices += other.indices
+        self.values += other.values
+        self.lives += other.lives
+        return True
+
+    def add_to(self, total: Any, mine: bool) -> Any:
+        if not mine or type(total) is not np.ndarray or not fit(self.indices, total):
+            dense = self.op(self.values, tuple(self.indices), self.shape)
+            return dense if total is None else total + dense
+        for index, value in zip(self.indices, self.values, strict=True):
+            add_at(total, index, value)
+        return total
+
+    def mark(self, live: Any, mine: bool) -> Any:
+        if live is None:
+            live = zeros_for(self.indices, self.shape, np.dtype(bool))
+        elif not fit(self.indices, live):
+            return live | self.mark(None, False)
+        elif not mine or type(live) is not np.ndarray:
+            live = np.array(live)
+        for index, part in zip(self.indices, self.lives, strict=True):
+            add_at(live, index, True if part is None else part)
+        return live
+
+
+class Cleared(Deferred):
+    """The cotangent of an array some entries of which were written over: `g`, there set to zero.
+
+    A `g` that belongs to the backward pass alone is cleared in place, so that n writes cost O(n).
+    Otherwise ``op(g, index, 0.0)`` makes a cleared copy.
+    """
+
+    __slots__ = ("g", "index", "live", "mine", "op")
+
+    def __init__(self, op: Callable[..., Any], g: Any, index: Any) -> None:
+        self.op = op
+        self.g = g
+        self.index = index
+        self.shape = g.shape
+
+    def own(self, live: Any, mine: bool) -> None:
+        self.live = live
+        self.mine = mine and type(self.g) is np.ndarray
+
+    def add_to(self, total: Any, mine: bool) -> Any:
+        if self.mine and fit([self.index], self.g):
+            g = self.g
+            put_at(g, self.index, 0)
+        else:
+            g = self.op(self.g, self.index, 0.0)
+        return g if total is None else g + total
+
+    def mark(self, live: Any, mine: bool) -> Any:
+        left = np.ones(self.shape, bool) if self.live is None else self.live
+        if type(self.index) is Window and self.index.dtype != self.index.whole[2]:
+            # The other part of these complex numbers lives on.
+            return left.copy() if live is None else left | live
+        if not self.mine or type(left) is not np.ndarray or not fit([self.index], left):
+            left = copied_for(self.index, left)
+        put_at(left, self.index, False)
+        return left if live is None else left | live

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Window", "is_basic", "memory_of", "relaid", "solid"]
+__all__ = ["Window", "memory_of", "relaid", "solid"]
 
 Array = np.ndarray[Any, Any]
 
@@ -65,6 +65,8 @@ class Window:
 
     def see(self, array: Array) -> Array:
         """The view of `array`, which is laid out like the one that the window was cut in."""
+        if not self.fits(array):
+            raise ValueError(f"{self} was cut in an array laid out unlike this one")
         return np.asarray(_Interface(array, *self._scaled(array.dtype)))
 
     def laid_out(self, values: Array) -> Array:
@@ -141,15 +143,6 @@ def memory_of(array: Array) -> Array:
         if not isinstance(base, np.ndarray):
             return array
         array = base
-
-
-def is_basic(index: Any) -> bool:
-    """Whether `index` is made of integers, slices, ``None`` and ``...``: it gives a view."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(
-        p is None or p is ... or (isinstance(p, (int, np.integer, slice)) and type(p) is not bool)
-        for p in parts
-    )
 
 
 def _address(array: Array) -> int:

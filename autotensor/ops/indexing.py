@@ -4,135 +4,17 @@ import operator
 
 import numpy as np
 
-from autotensor.engine.deferred import Deferred
-from autotensor.engine.memory import Window, is_basic
-from autotensor.engine.primitive import linear
+from autotensor.engine.deferred import Cleared, Scatter
+from autotensor.engine.entries import add_at, copied_for, is_basic, put_at, zeros_for
+from autotensor.engine.memory import Window
+from autotensor.engine.primitive import Op, linear
 from autotensor.engine.shapes import unbroadcast
 
 
-class Scatter(Deferred):
-    """The cotangent of ``x[index]``: what to add where, for any number of readings of one `x`.
-
-    It stands for a full array of zeros per reading, so that n readings cost O(n).
-    """
-
-    __slots__ = ("indices", "lives", "values")
-
-    def __init__(self, index, value, shape):
-        self.indices = [index]
-        self.values = [value]
-        self.shape = shape
-
-    def own(self, live, mine):
-        self.lives = [live]
-
-    def absorb(self, other):
-        if type(other) is not Scatter:
-            return False
-        self.indices += other.indices
-        self.values += other.values
-        self.lives += other.lives
-        return True
-
-    def add_to(self, total, mine):
-        if not mine or type(total) is not np.ndarray or not _fit(self.indices, total):
-            dense = scatter(self.values, tuple(self.indices), self.shape)
-            return dense if total is None else total + dense
-        for index, value in zip(self.indices, self.values, strict=True):
-            _add_at(total, index, value)
-        return total
-
-    def mark(self, live, mine):
-        if live is None:
-            live = _zeros(self.indices, self.shape, np.dtype(bool))
-        elif not _fit(self.indices, live):
-            return live | self.mark(None, False)
-        elif not mine or type(live) is not np.ndarray:
-            live = np.array(live)
-        for index, part in zip(self.indices, self.lives, strict=True):
-            _add_at(live, index, True if part is None else part)  # for booleans this is "or"
-        return live
-
-
-class Cleared(Deferred):
-    """The cotangent of an array some entries of which were written over: `g`, there set to zero.
-
-    A `g` that belongs to the backward pass alone is cleared in place, so that n writes cost O(n).
-    """
-
-    __slots__ = ("g", "index", "live", "mine")
-
-    def __init__(self, g, index):
-        self.g = g
-        self.index = index
-        self.shape = g.shape
-
-    def own(self, live, mine):
-        self.live = live
-        self.mine = mine and type(self.g) is np.ndarray
-
-    def add_to(self, total, mine):
-        if self.mine and _fit([self.index], self.g):
-            g = self.g
-            _set_at(g, self.index, 0)
-        else:
-            g = with_entries(self.g, self.index, 0.0)
-        return g if total is None else g + total
-
-    def mark(self, live, mine):
-        left = np.ones(self.shape, bool) if self.live is None else self.live
-        if type(self.index) is Window and self.index.dtype != self.index.whole[2]:
-            # The other part of these complex numbers lives on.
-            return left.copy() if live is None else left | live
-        if not self.mine or type(left) is not np.ndarray or not _fit([self.index], left):
-            left = _copied(left, self.index)
-        _set_at(left, self.index, False)
-        return left if live is None else left | live
-
-
-def _fit(indices, array):
-    """Whether every window among `indices` was cut in an array laid out like this one."""
-    return all(type(index) is not Window or index.fits(array) for index in indices)
-
-
-def _zeros(indices, shape, dtype):
-    for index in indices:
-        if type(index) is Window:
-            if index.dtype != index.whole[2] and dtype.kind != "b":
-                dtype = np.result_type(dtype, np.complex64)  # a part of complex memory
-            return index.blank(dtype)
-    return np.zeros(shape, dtype)
-
-
-def _copied(a, index):
-    """A copy of `a` to write to at `index`."""
-    return index.laid_out(a) if type(index) is Window else np.array(a)
-
-
-def _set_at(out, index, value):
-    if type(index) is Window:
-        index.see(out)[...] = value
-    else:
-        out[index] = value
-
-
-def _add_at(out, index, value):
-    if type(index) is Window:
-        seen = index.see(out)
-        if index.may_overlap():
-            np.add.at(seen, tuple(np.indices(seen.shape)), value)
-        else:
-            seen += value
-    elif is_basic(index):
-        out[index] += value
-    else:
-        np.add.at(out, index, value)
-
-
 def _scatter(values, indices, shape):
-    out = _zeros(indices, shape, np.result_type(*values))
+    out = zeros_for(indices, shape, np.result_type(*values))
     for index, value in zip(indices, values, strict=True):
-        _add_at(out, index, value)
+        add_at(out, index, value)
     return out
 
 
@@ -152,7 +34,7 @@ scatter = linear(
 linear(
     operator.getitem,
     signature="a, index, /",
-    a=lambda g, index, shape: Scatter(index, g, shape),
+    a=lambda g, index, shape: Scatter(scatter, index, g, shape),
     selects=True,
     cases=[
         {"a": (3, 4), "index": 1},
@@ -176,7 +58,7 @@ viewed = linear(
     signature="a, window",
     name="view",
     selects=True,
-    a=lambda g, window, shape: Scatter(window, g, shape),
+    a=lambda g, window, shape: Scatter(scatter, window, g, shape),
     cases=[
         {"a": (3, 4), "window": Window(_sample.T[1:, ::-2], _sample)},
         {"a": (3, 4), "window": Window(_sample[1, ...], _sample)},
@@ -186,8 +68,8 @@ viewed = linear(
 
 
 def _with_entries(a, index, value):
-    out = _copied(a, index)
-    _set_at(out, index, value)
+    out = copied_for(index, a)
+    put_at(out, index, value)
     return out[()]
 
 
@@ -212,12 +94,12 @@ def _survives(index, shape):
     return last[index] == order
 
 
-with_entries = linear(
+with_entries: Op = linear(
     _with_entries,
     signature="a, index, value",
     name="with_entries",
     selects=True,
-    a=lambda g, index: Cleared(g, index),
+    a=lambda g, index: Cleared(with_entries, g, index),
     value=_written,
     jointly=True,
     cases=[

@@ -80,13 +80,11 @@ def tensordot(a, b, axes=2):
 def _inner_a(g, b, shape):
     """The cotangent of a in ``np.inner(a, b)``, which sums over the last axis of both."""
     b = b.conj()
-    if b.ndim == 2 and shape:
-        return g @ b
     if not shape:
         return (g * b).sum()
-    if b.ndim < 2:
-        return g[..., None] * b if b.ndim else g * b
-    return np.tensordot(g, b, b.ndim - 1)
+    if not b.ndim:
+        return g * b
+    return g @ b if b.ndim == 2 else np.tensordot(g, b, b.ndim - 1)
 
 
 def _inner_b(g, a, shape):
@@ -97,7 +95,7 @@ def _inner_b(g, a, shape):
         return (g * a).sum()
     if not a.ndim:
         return g * a
-    axes = tuple(range(a.ndim - 1))
+    axes = range(a.ndim - 1)
     return np.tensordot(g, a, (axes, axes))
 
 

@@ -40,7 +40,7 @@ def _mean_vjp(g, shape, axis, keepdims, where):
     if where is True:
         if axis is None and g.dtype.itemsize > 2:
             return broadcast(g / (math.prod(shape) or 1), shape)
-        count = max(math.prod(shape), 1) / max(g.size, 1)
+        count = (math.prod(shape) or 1) / (g.size or 1)
         g = g / count if g.dtype.itemsize > 2 else g * (1 / count)  # float16 ends at 65504
         return broadcast(g if axis is None else expand(g, shape, axis, keepdims), shape)
     count = np.broadcast_to(where, shape).sum(axis, keepdims=True)
