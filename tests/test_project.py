@@ -8,6 +8,7 @@ import ast
 import graphlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import deque
@@ -158,6 +159,16 @@ def test_imports_form_no_cycle() -> None:
 
 def test_files_stay_short() -> None:
     assert too_long(PACKAGE) == []
+
+
+def test_the_map_names_every_module_of_the_package_and_of_the_engine() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    drawn = text.partition("## The map")[2].partition("## ")[0]
+    engine, rest = drawn.partition("engine/")[2].partition("\n      ops/")[::2]
+    own = drawn.partition("engine/")[0] + rest
+    for part, folder in ((engine, PACKAGE / "engine"), (own, PACKAGE)):
+        files = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+        assert set(re.findall(r"^ +(\w+\.py) ", part, re.MULTILINE)) == files
 
 
 def test_types_are_shipped() -> None:

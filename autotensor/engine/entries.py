@@ -1,4 +1,4 @@
-"""Some entries of an array, named by an index or by a `Window`: reading, writing, adding."""
+"""Some entries of an array, named by an index or by a `Window`: written to, or added to."""
 
 from __future__ import annotations
 

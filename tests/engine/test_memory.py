@@ -5,7 +5,7 @@ import operator
 import numpy as np
 import pytest
 
-from autotensor.engine.memory import Window, is_basic, memory_of, relaid, solid
+from autotensor.engine.memory import Window, memory_of, relaid, solid
 
 A = np.arange(24.0).reshape(2, 3, 4)
 SHIFTED = operator.itemgetter((0, slice(1, None)))
@@ -60,6 +60,8 @@ def test_an_array_of_another_layout_does_not_fit():
     assert window.fits(A.astype(np.float32))
     assert not window.fits(np.asfortranarray(A))
     assert not window.fits(A[:1])
+    with pytest.raises(ValueError, match="laid out unlike"):
+        window.see(np.asfortranarray(A))
 
 
 def test_a_part_of_complex_memory_is_seen_as_that_part():
@@ -131,13 +133,3 @@ def test_memory_is_that_of_the_root_also_through_windows():
         assert memory_of(view) is array
     held = memoryview(bytearray(8))
     assert memory_of(np.frombuffer(held)[:]).base is not None
-
-
-@pytest.mark.parametrize("index", [0, np.int8(0), slice(None), None, ..., (0, ..., None), ()])
-def test_indices_that_give_views_are_basic(index):
-    assert is_basic(index)
-
-
-@pytest.mark.parametrize("index", [[0], np.array(0), True, np.True_, (0, [0]), np.ones(3, bool)])
-def test_indices_that_give_copies_are_not_basic(index):
-    assert not is_basic(index)
