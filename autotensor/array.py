@@ -129,6 +129,8 @@ class Tensor:
             raise errors.no_dtype_for_grad(self.dtype)
         if self._node is not None or value:
             self._leaf().requires_grad = bool(value)
+            if self._place is not None:
+                self._place.adopt(self)
 
     @property
     def is_leaf(self) -> bool:

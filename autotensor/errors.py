@@ -184,6 +184,14 @@ def adopted_changed(shape: tuple[int, ...], name: str | None) -> InPlaceError:
     )
 
 
+def quiet_view(name: str | None, shape: tuple[int, ...]) -> InPlaceError:
+    return InPlaceError(
+        f"the tensor{called(name)} of shape {shape} is a view, taken under no_grad(), of a tensor "
+        "that has a gradient,\nand a write to it would be lost to that gradient. Take the view "
+        "again while gradients are recorded, or write under no_grad()."
+    )
+
+
 def write_shape(got: tuple[int, ...], wanted: tuple[int, ...]) -> ShapeError:
     return ShapeError(
         f"a result of shape {got} does not fit in place into a tensor of shape {wanted}. "

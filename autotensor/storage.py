@@ -14,6 +14,7 @@ are, and a tensor that is never written to pays for a view one entry in a list.
 from __future__ import annotations
 
 import contextlib
+import threading
 from sys import getrefcount
 from typing import Any
 from weakref import ref
@@ -23,9 +24,19 @@ import numpy as np
 from autotensor.array import Tensor
 from autotensor.engine.graph import Node
 from autotensor.engine.memory import Window, relaid
+from autotensor.engine.modes import recording
 from autotensor.ops.indexing import viewed
 
-__all__ = ["Storage", "View", "is_alone", "note_view", "read", "storage_of", "window_of"]
+__all__ = [
+    "Storage",
+    "View",
+    "is_alone",
+    "is_quiet",
+    "note_view",
+    "read",
+    "storage_of",
+    "window_of",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -38,6 +49,7 @@ class Storage:
     array : the whole; an array also for an owner of shape (), which itself holds a scalar.
     node : of the whole.
     owner : weak reference to the tensor that is the whole.
+    leaves : weak references to the views that were made leaves.
     fresh : weak references to the tensors that have their array and their node.
     limit : how long `fresh` may become before `register` prunes it.
     written : whether there was a write since the first view.
@@ -48,7 +60,7 @@ class Storage:
     `settle` has come by, each a `View`: a view that nobody writes to costs no `Window`.
     """
 
-    __slots__ = ("array", "fresh", "limit", "node", "owner", "written")
+    __slots__ = ("array", "fresh", "leaves", "limit", "node", "owner", "written")
 
     def __init__(self, owner: Tensor) -> None:
         data = owner._data
@@ -56,6 +68,7 @@ class Storage:
         self.node = owner._node
         self.owner = ref(owner)
         self.fresh: list[Any] = [self.owner]
+        self.leaves: list[Any] = []
         self.limit = 16
         self.written = False
 
@@ -70,17 +83,23 @@ class Storage:
         if self.owner() is tensor:
             self.node = tensor._node
         else:
-            tensor._place = View(self, Window(tensor._data, self.array))
+            quiet = self.is_tracked() and not tensor.requires_grad
+            tensor._place = View(self, Window(tensor._data, self.array), quiet)
             tensor._place.adopt(tensor)
+
+    def is_tracked(self) -> bool:
+        """Whether the whole has a gradient."""
+        return self.node is not None and self.node.requires_grad
 
     def register(self, tensor: Tensor) -> None:
         """Take note of a tensor that is fresh, and now and then forget those that are gone."""
         self.fresh.append(ref(tensor))
-        count = len(self.fresh)
-        if count > self.limit:
-            # In one step, so that what another thread appends meanwhile stays.
-            self.fresh[:count] = [known for known in self.fresh[:count] if known() is not None]
-            self.limit = 2 * len(self.fresh) + 16
+        if len(self.fresh) > self.limit:
+            with _LOCK:
+                # Of the part that is there now: what another thread appends meanwhile stays.
+                count = len(self.fresh)
+                self.fresh[:count] = [known for known in self.fresh[:count] if known() is not None]
+                self.limit = 2 * len(self.fresh) + 16
 
     def settle(self) -> Array:
         """The whole, ready to be written to: held by nothing else, its tensors to be made anew."""
@@ -90,7 +109,8 @@ class Storage:
                 continue
             place = tensor._place
             if place is self and known is not self.owner and tensor is not self.owner():
-                tensor._place = View(self, Window(tensor._data, self.array))
+                quiet = self.is_tracked() and not tensor.requires_grad
+                tensor._place = View(self, Window(tensor._data, self.array), quiet)
             elif place is not self and (type(place) is not View or place.storage is not self):
                 continue  # it has left for memory of its own
             for slot in ("_data", "_node"):
@@ -119,14 +139,16 @@ class View:
     Attributes
     ----------
     storage, window : the whole, and which entries of it the tensor has.
+    quiet : whether the view was taken of a tracked whole under ``no_grad``, and stays a constant.
     leaf : None, or the leaf that the tensor was given by ``.requires_grad``, ``.name`` or an op.
     """
 
-    __slots__ = ("leaf", "storage", "window")
+    __slots__ = ("leaf", "quiet", "storage", "window")
 
-    def __init__(self, storage: Storage, window: Window) -> None:
+    def __init__(self, storage: Storage, window: Window, quiet: bool) -> None:
         self.storage = storage
         self.window = window
+        self.quiet = quiet
         self.leaf: Any = None
 
     def restore(self, tensor: Tensor) -> None:
@@ -140,6 +162,8 @@ class View:
     def adopt(self, tensor: Tensor) -> None:
         """Take note of the leaf that the tensor was given."""
         self.leaf = tensor._node
+        if self.is_leaf():
+            self.storage.leaves.append(ref(tensor))
 
     def is_leaf(self) -> bool:
         """Whether the tensor is a leaf that requires grad, which it stays."""
@@ -148,7 +172,7 @@ class View:
     def node(self) -> Node | None:
         """A node for what the window shows of the whole, where that requires grad."""
         node, window = self.storage.node, self.window
-        if node is None or not node.requires_grad or window.dtype.kind not in "fc":
+        if self.quiet or not self.storage.is_tracked() or window.dtype.kind not in "fc":
             return None
         plan = viewed.plan(1, 1, window.whole[2].kind == "c")
         return Node(plan, (node,), (), {"window": window}, window.shape, window.dtype)
@@ -166,7 +190,8 @@ def storage_of(tensor: Tensor) -> Storage:
     """The storage of `tensor`, made where there was none."""
     place = tensor._place
     if place is None:
-        place = tensor._place = Storage(tensor)
+        with _LOCK:  # two threads that view a tensor for the first time make one storage of it
+            place = tensor._place = tensor._place or Storage(tensor)
     storage: Storage = place.storage if type(place) is View else place
     return storage
 
@@ -203,7 +228,7 @@ def note_view(result: Tensor, out: Array, tensor: Tensor) -> None:
         return
     if type(place) is View:
         window.within(place.window)
-    result._place = View(storage, window)
+    result._place = View(storage, window, storage.is_tracked() and not result.requires_grad)
     if storage.written and type(place) is View:
         del result._data, result._node
         return
@@ -220,14 +245,23 @@ def read(tensor: Tensor, index: Any) -> Tensor:
     """
     storage, outer = tensor._place.storage, tensor._place.window
     index = index if type(index) is tuple else (index,)
+    quiet = tensor._place.quiet or (storage.is_tracked() and not recording())
     seen = outer.see(storage.array)
     part = seen[index]
     if isinstance(part, np.ndarray):
         result = Tensor(None, None)
-        result._place = View(storage, Window(part, seen).within(outer))
+        result._place = View(storage, Window(part, seen).within(outer), quiet)
         del result._data, result._node
         return result
-    return Tensor(part, View(storage, Window(seen[(*index, ...)], storage.array)).node())
+    return Tensor(part, View(storage, Window(seen[(*index, ...)], storage.array), quiet).node())
+
+
+def is_quiet(tensor: Tensor) -> bool:
+    """Whether `tensor`, which has a place, is a view taken of a tracked whole under ``no_grad``."""
+    place = tensor._place
+    if type(place) is View:
+        return place.quiet and place.storage.is_tracked()
+    return place.owner() is not tensor and place.is_tracked() and not tensor.requires_grad
 
 
 def _held_once() -> int:
@@ -238,3 +272,4 @@ def _held_once() -> int:
 
 
 _HELD_ONCE = _held_once()
+_LOCK = threading.Lock()

@@ -18,12 +18,14 @@ from autotensor.engine.entries import is_basic
 from autotensor.engine.graph import Leaf, Node
 from autotensor.engine.memory import Window
 from autotensor.engine.modes import enable_grad, recording
+from autotensor.engine.primitive import op_of
 from autotensor.ops.indexing import added_at, with_entries
-from autotensor.storage import Storage, View, is_alone, storage_of, window_of
+from autotensor.storage import Storage, View, is_alone, is_quiet, storage_of, window_of
 
 __all__ = ["WRITERS", "add_at", "compute_into", "into", "replace", "set_value", "tracks", "write"]
 
 Array = np.ndarray[Any, Any]
+_COPY = op_of(np.copy)
 
 
 def tracks(*values: Any) -> bool:
@@ -34,9 +36,11 @@ def tracks(*values: Any) -> bool:
 def write(tensor: Tensor, index: Any, value: Any) -> None:
     """``tensor[index] = value``, for it and for all tensors that see its memory."""
     storage = storage_of(tensor)
-    _check_leaf(storage, tensor)
+    _check_recorded(storage, tensor)
     window = _writeable_window(tensor)
     index = unwrap(index)
+    if tracks(value) and storage.array.dtype.kind not in "fc":
+        raise errors.write_dtype(value.dtype, storage.array.dtype)
     if type(value) is not Tensor and type(value) not in SCALARS:
         value = np.asarray(value)  # raises for a list that holds tracked tensors
     records = tracks(value) or isinstance(storage.node, Node)
@@ -51,7 +55,11 @@ def write(tensor: Tensor, index: Any, value: Any) -> None:
         raw = raw.copy()
     array = storage.settle()
     target = array if window is None else window.see(array)
-    target[index] = raw
+    try:
+        target[index] = raw
+    except FloatingPointError:
+        _record_half(storage, window, index, raw)
+        raise
     if records:
         _record(storage, window, index, value)
 
@@ -69,7 +77,7 @@ def replace(tensor: Tensor, result: Tensor) -> Tensor:
     if shared or tensor._data.strides != result._data.strides:
         write(tensor, ..., result)
         return tensor
-    _check_leaf(tensor._place and storage_of(tensor), tensor)
+    _check_recorded(tensor._place and storage_of(tensor), tensor)
     node = tensor._node
     stays = node is not None and node.plan is None and node.requires_grad
     if not stays and (result.requires_grad or isinstance(node, Node)):
@@ -82,6 +90,7 @@ def replace(tensor: Tensor, result: Tensor) -> Tensor:
 def compute_into(tensor: Tensor, ufunc: np.ufunc, other: Any) -> Tensor:
     """``ufunc(tensor, other, out=tensor)`` where nothing is recorded, in the memory itself."""
     storage = storage_of(tensor)
+    _check_recorded(storage, tensor)
     window = _writeable_window(tensor)
     raw = unwrap(other)
     if ufunc.signature is None:
@@ -94,6 +103,9 @@ def compute_into(tensor: Tensor, ufunc: np.ufunc, other: Any) -> Tensor:
     target = array if window is None else window.see(array)
     try:
         ufunc(target, raw, out=target)
+    except FloatingPointError:
+        _record_half(storage, window, ..., target)
+        raise
     except TypeError:
         kinds = (tensor.dtype, getattr(raw, "dtype", type(raw)), None)
         raise errors.write_dtype(ufunc.resolve_dtypes(kinds)[-1], tensor.dtype) from None
@@ -114,13 +126,28 @@ def set_value(tensor: Tensor, data: Any) -> None:
         (array if window is None else window.see(array))[...] = data
 
 
-def _check_leaf(storage: Storage | None, tensor: Tensor) -> None:
-    """A leaf that requires grad, and a view of one, are not written to while recording."""
+def _record_half(storage: Storage, window: Window | None, index: Any, raw: Any) -> None:
+    """Where NumPy stopped in the middle of a write, what may have been written is a constant."""
+    if isinstance(storage.node, Node):
+        _record(storage, window, index, raw)
+
+
+def _check_recorded(storage: Storage | None, tensor: Tensor) -> None:
+    """While recording, a leaf that requires grad is not written to, nor what shares its memory.
+
+    Nor is a view that was taken under ``no_grad``: it knows nothing of the gradient of the whole.
+    """
     if not recording():
         return
-    for node in (tensor._node, storage.node if storage is not None else None):
+    nodes = [tensor._node]
+    if storage is not None:
+        views = (known() for known in storage.leaves)
+        nodes += [storage.node, *(view._node for view in views if view is not None)]
+    for node in nodes:
         if isinstance(node, Leaf) and node.requires_grad:
             raise errors.leaf_in_place(node.name)
+    if storage is not None and is_quiet(tensor):
+        raise errors.quiet_view(tensor.name, tensor.shape)
 
 
 def _writeable_window(tensor: Tensor) -> Window | None:
@@ -151,7 +178,8 @@ def _record(storage: Storage, window: Window | None, index: Any, value: Any) -> 
         if value.ndim <= array.ndim:  # what was there before is gone, and its graph with it
             value = value if value.dtype == array.dtype else value.astype(array.dtype)
             value = value if value.shape == array.shape else np.broadcast_to(value, array.shape)
-            storage.node = value._node
+            # A node of its own: hooks and names of this tensor are not those of the value.
+            storage.node = _named_after(record(_COPY, 1, (value._node,), (), array, {})._node, old)
             return
     if window is not None:
         parts = index if type(index) is tuple else (index,)
@@ -168,10 +196,14 @@ def _record(storage: Storage, window: Window | None, index: Any, value: Any) -> 
 
 
 def _named_after(node: Any, old: Any) -> Any:
-    """`node`, with the name that the tensor had before the write."""
+    """`node`, with the name that the tensor had before the write, and its wish for a gradient."""
     name = name_of(old)
-    if name and node is not None:
+    if node is None:
+        return None
+    if name:
         node.notes = {**(node.notes or {}), "name": name}
+    if isinstance(old, Node) and old.notes and old.notes.pop("retain", False):
+        node.notes = {**(node.notes or {}), "retain": True, "grad": old.notes.pop("grad")}
     return node
 
 
@@ -220,12 +252,14 @@ def add_at(ufunc: np.ufunc, name: str, target: Any, *rest: Any) -> None:
 
 def _copyto(dst: Tensor, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
     kind = src.dtype if hasattr(src, "dtype") else np.asarray(src).dtype
-    if type(src) not in SCALARS and not np.can_cast(kind, dst.dtype, casting):
+    if not np.can_cast(kind, dst.dtype, casting):
         raise errors.write_dtype(kind, dst.dtype)
     if where is True:
         write(dst, ..., src)
     else:
         mask = np.broadcast_to(unwrap(where), dst.shape)
+        extra = max(np.ndim(src) - dst.ndim, 0)  # leading axes of size 1 are ignored
+        src = np.reshape(src, np.shape(src)[extra:]) if extra else src
         write(dst, mask, np.broadcast_to(src, dst.shape)[mask])
 
 
@@ -238,7 +272,11 @@ def _put(a: Tensor, ind: Any, v: Any, mode: str = "raise") -> None:
         places = places % a.size if mode == "wrap" else places.clip(0, a.size - 1)
     elif places.min() < -a.size or places.max() >= a.size:
         raise IndexError(f"an index is out of bounds for a tensor of {a.size} entries")
-    write(a, np.unravel_index(places % a.size, a.shape), values[_cycle(places.size, values)])
+    values = values[_cycle(places.size, values)]
+    if not a.ndim:
+        write(a, (), values[-1])
+    else:
+        write(a, np.unravel_index(places % a.size, a.shape), values)
 
 
 def _putmask(a: Tensor, mask: Any, values: Any) -> None:
@@ -248,7 +286,10 @@ def _putmask(a: Tensor, mask: Any, values: Any) -> None:
 
 
 def _place(arr: Tensor, mask: Any, vals: Any) -> None:
-    _put(arr, np.flatnonzero(unwrap(mask)), vals)
+    places = np.flatnonzero(unwrap(mask))
+    if places.size and not np.size(vals):
+        raise ValueError("np.place cannot fill entries from an empty array")
+    _put(arr, places, vals)
 
 
 def _fill_diagonal(a: Tensor, val: Any, wrap: bool = False) -> None:

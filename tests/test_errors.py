@@ -38,6 +38,14 @@ def used_twice():
     y.sum().backward()
 
 
+def write_through_a_quiet_view():
+    h = leaf([1.0, 2.0]) * 1.0
+    with at.no_grad():
+        v = h[:1]
+        v.name = "v"
+    v *= 3.0
+
+
 def in_place(x, other):
     x += other
 
@@ -160,6 +168,13 @@ MISUSE = {
         "leaf 'w' requires grad and cannot be changed in place while gradients are recorded.\n"
         "For an update step: with at.no_grad(): w -= lr * w.grad. "
         "To change a value on the way: x = w.copy() first.",
+    ),
+    "quiet_view": (
+        write_through_a_quiet_view,
+        RuntimeError,
+        "the tensor 'v' of shape (1,) is a view, taken under no_grad(), of a tensor that has a "
+        "gradient,\nand a write to it would be lost to that gradient. Take the view again while "
+        "gradients are recorded, or write under no_grad().",
     ),
     "write_shape": (
         lambda: in_place(at.zeros(2), np.ones((3, 2))),

@@ -1,9 +1,14 @@
 """Writing in place by NumPy's functions and attributes: its values, and the right gradients."""
 
+import operator
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 import autotensor as at
+from autotensor import errors
 from autotensor.errors import InPlaceError, LostGradientError, NoRuleError
 
 RNG = np.random.default_rng(0)
@@ -223,3 +228,121 @@ def test_other_attributes_cannot_be_set(name):
     with pytest.raises(AttributeError, match=r"x = x\.reshape\(\(2, 1\)\)"):
         x.shape = (2, 1)
     assert x.tolist() == [1.0, 2.0]
+
+
+def test_a_buffer_written_over_is_not_the_tensor_it_was_written_with():
+    w = leaf([1.0, 2.0, 3.0], name="w")
+    x = at.zeros(3)
+    x[:] = w
+    x.name = "x"
+    assert (w.name, x.is_leaf) == ("w", False)
+    with at.no_grad():
+        x[0] = 7.0
+    x *= 2
+    x.sum().backward()
+    assert w.grad.tolist() == [0.0, 2.0, 2.0]
+
+    w.grad = None
+    y = 2 * w
+    x[:] = y
+    x.register_hook(lambda g: 10 * g)
+    (x.sum() + y.sum()).backward()
+    assert w.grad.tolist() == [22.0] * 3
+
+
+def test_a_view_taken_under_no_grad_stays_a_constant():
+    for write in (False, True):
+        w = leaf([1.0, 2.0, 3.0, 4.0])
+        x = w * 2
+        with at.no_grad():
+            target = x[:2]
+        if write:
+            x[3] = 0.0
+            with at.no_grad():
+                assert not any(v.requires_grad for v in (x[2:], x[0], target[1:], target[0]))
+        (x[:2] * target).sum().backward()
+        assert w.grad.tolist() == [4.0, 8.0, 0.0, 0.0]
+
+
+def test_a_view_taken_under_no_grad_is_not_written_to_while_recording():
+    w = leaf([1.0, 2.0])
+    x = w * 2
+    with at.no_grad():
+        of_leaf, of_result = w[:1], x[:1]
+    for view in (of_leaf, of_result):
+        for change in (lambda v: operator.imul(v, 3), lambda v: operator.setitem(v, 0, 3.0)):
+            with pytest.raises(errors.InPlaceError):
+                change(view)
+    with at.no_grad():
+        of_result *= 3
+    x.sum().backward()
+    assert (x.tolist(), w.grad.tolist()) == ([6.0, 4.0], [0.0, 2.0])
+
+
+def test_what_was_half_written_is_a_constant():
+    w = leaf([1.0, 2.0, 3.0])
+    x = w * 1
+    with at.no_grad(), np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        x /= np.array([0.0, 1.0, 1.0])
+    x[2] = w[1]
+    x.sum().backward()
+    assert w.grad.tolist() == [0.0, 1.0, 0.0]
+
+
+def test_a_leaf_is_not_written_to_through_what_it_is_a_view_of():
+    whole = at.zeros(4)
+    part = whole[:2]
+    part.requires_grad = True
+    with pytest.raises(errors.InPlaceError):
+        whole[:2] = leaf(3.0)
+    with at.no_grad():
+        whole[0] = 5.0
+    assert part.tolist() == [5.0, 0.0]
+    assert part.requires_grad
+    assert part.is_leaf
+
+
+def test_a_tracked_value_is_not_written_into_integers():
+    x = at.tensor([1, 2])
+    with pytest.raises(errors.DtypeError):
+        x[0] = leaf(3.0)
+    assert x.tolist() == [1, 2]
+
+
+def test_a_wish_for_the_gradient_goes_with_the_tensor():
+    y = leaf([1.0, 2.0]) * 1
+    y.retain_grad()
+    y[0] = 5.0
+    (y * y).sum().backward()
+    assert y.grad.tolist() == [10.0, 4.0]
+
+
+def test_copyto_and_put_as_numpys():
+    x = at.zeros(3)
+    np.copyto(x, np.ones((1, 3)), where=np.array([True, False, True]))
+    assert x.tolist() == [1.0, 0.0, 1.0]
+    number = at.tensor(2.0)
+    np.put(number, [0], 3.0)
+    assert number.item() == 3.0
+    with pytest.raises(TypeError):
+        np.copyto(at.tensor([1, 2]), 1.5)
+    with pytest.raises(ValueError, match="empty"):
+        np.place(x, x > 0, [])
+
+
+def test_readers_in_many_threads_lose_no_view():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(20):
+                x = at.zeros(40)
+                views = [
+                    view
+                    for part in pool.map(lambda _, x=x: [x[i : i + 1] for i in range(40)], range(4))
+                    for view in part
+                ]
+                x[:] = 1.0
+                assert all(view.tolist() == [1.0] for view in views)
+    finally:
+        sys.setswitchinterval(before)
