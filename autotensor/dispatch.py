@@ -96,7 +96,9 @@ def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
             out = out[()]
     elif isinstance(out, np.generic):
         if op.views and isinstance(raw[0], np.generic):
-            view = op.function(np.array(raw[0]), *raw[1:], **raw_kwargs)
+            whole = np.array(raw[0])
+            view = op.function(whole, *raw[1:], **raw_kwargs)
+            view = whole[...] if view is whole else view
     else:
         if type(out) not in SCALARS:
             return _no_array(op, out, holds_tracked(args) or holds_tracked(kwargs.values()))
@@ -124,7 +126,9 @@ def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
             out = out[()]
     elif isinstance(out, np.generic):
         if op.views and isinstance(x, np.generic):
-            view = compute(np.array(x))
+            whole = np.array(x)
+            view = compute(whole)
+            view = whole[...] if view is whole else view
     else:
         if type(out) not in SCALARS:
             return _no_array(op, out, tensor.requires_grad)
