@@ -19,7 +19,7 @@ from autotensor.engine.graph import Leaf, Node
 from autotensor.engine.memory import solid
 from autotensor.engine.modes import enable_grad, no_grad, recording
 
-__all__ = ["Handle", "Tensor", "attach", "name_of", "sum_gradients"]
+__all__ = ["Handle", "Tensor", "attach", "name_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -378,17 +378,6 @@ def _notes(node: Node | Leaf) -> dict[str, Any]:
 
 def _add_hook(node: Node | Leaf, hook: Callable[[Any], Any]) -> Handle:
     return Handle(_notes(node).setdefault("hooks", {}), hook)
-
-
-def sum_gradients(old: Tensor | None, g: Any) -> Tensor:
-    """A new Tensor: the gradient `old` plus `g`."""
-    if old is None:
-        if type(g) is Tensor:
-            return Tensor(solid(g._data), g._node)  # whoever gave it may write to it
-        return Tensor(solid(g) if g.ndim else g[()], None)
-    if old.requires_grad and not isinstance(g, Tensor):
-        g = Tensor(g, None)
-    return old + g if isinstance(g, Tensor) else Tensor(old._data + g, None)
 
 
 def _rebuild(data: Any, requires_grad: bool, name: str | None) -> Tensor:

@@ -38,7 +38,8 @@ def checkpoint(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
     chain of n such segments holds n arrays and the graph of one segment, for the price of a second
     forward pass. Gradients of every order, and forward mode, are those of the plain call, also with
     respect to Tensors that `function` reads without being given them, like the parameters of a
-    module. Where nothing is recorded or tracked it is just the call.
+    module. Where nothing is recorded or tracked it is just the call. Only structural zeros do not
+    pass: an entry that a selection outside did not take is an ordinary 0 inside, and the other way.
 
     Parameters
     ----------

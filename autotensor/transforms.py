@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from autotensor import anomaly, errors
-from autotensor.array import Tensor, attach, sum_gradients
+from autotensor.array import Tensor, attach
 from autotensor.dispatch import apply
 from autotensor.engine.forward import forward
 from autotensor.engine.graph import Leaf, Node, reachable
 from autotensor.engine.modes import enable_grad, no_grad, recording, unwatched
 from autotensor.engine.primitive import linear, same
 from autotensor.engine.reverse import reverse
+from autotensor.gradients import deposit, sum_gradients
 
 __all__ = ["backward", "grad", "jvp", "open_alias", "value_and_grad", "vjp"]
 
@@ -92,18 +93,9 @@ def backward(
     watch = anomaly.watch()
     if create_graph:
         with unwatched(), enable_grad():
-            _deposit(reverse(seeds, wrap=Tensor, watch=watch))
+            deposit(reverse(seeds, wrap=Tensor, watch=watch))
     else:
-        _deposit(reverse(seeds, free=not retain_graph, watch=watch))
-
-
-def _deposit(gradients: dict[Any, Any]) -> None:
-    """Add `gradients` (node to array) to what their nodes have."""
-    for node, g in gradients.items():
-        if node.plan is not None:
-            node.notes["grad"] = sum_gradients(node.notes["grad"], g)
-        elif node.requires_grad:
-            node.grad = sum_gradients(node.grad, g)
+        deposit(reverse(seeds, free=not retain_graph, watch=watch))
 
 
 def _seed(root: Tensor, gradient: Any, create_graph: bool) -> Any:
@@ -393,7 +385,7 @@ def _backward_method(
         backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
     else:
         # The usual loss, without the loops and checks that several roots with seeds need.
-        _deposit(reverse({node: node.dtype.type(1)}, free=not retain_graph, watch=anomaly.watch()))
+        deposit(reverse({node: node.dtype.type(1)}, free=not retain_graph, watch=anomaly.watch()))
 
 
 attach("backward", _backward_method)

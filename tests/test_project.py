@@ -28,7 +28,7 @@ LAYERS = (
     {"engine"},
     {"ops"},
     {"array"},
-    {"anomaly", "storage"},
+    {"anomaly", "gradients", "storage"},
     {"dispatch"},
     {"writing"},
     {"creation", "operators"},
