@@ -335,7 +335,7 @@ def test_readers_in_many_threads_lose_no_view():
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(4) as pool:
-            for _ in range(20):
+            for _ in range(60):
                 x = at.zeros(40)
                 views = [
                     view
