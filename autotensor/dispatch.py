@@ -32,6 +32,8 @@ __all__ = [
 
 NO_OPTIONS: dict[str, Any] = {}
 _new = object.__new__
+# Options that every ufunc takes, and that a derivative does not depend on.
+_OF_UFUNCS = frozenset({"dtype", "casting", "order", "subok", "signature"})
 _FLOAT64 = np.dtype(float)
 SCALARS = frozenset({int, float, complex, bool})
 
@@ -199,6 +201,9 @@ def _recorded(
             options[name] = np.asarray(own) if name in op.constants else own
     if not mask:
         return None
+    unknown = [name for name in options if name not in op.params and name not in _OF_UFUNCS]
+    if unknown or (len(args) > len(op.params) and not op.variadic):
+        raise errors.no_rule_for_option(_public(op.function, op.name), unknown[:1])
     if foreign:
         for slot in op.plan(mask, len(parents), out.dtype.kind == "c").kept_slots:
             if slot in foreign:

@@ -264,6 +264,14 @@ def no_matrix_norm(ord: object) -> NoRuleError:
     )
 
 
+def no_rule_for_option(name: str, option: Sequence[str]) -> NoRuleError:
+    what = f"the option {option[0]!r}" if option else "this many arguments"
+    return NoRuleError(
+        f"{name} has no derivative with {what}, which its declaration does not name. Leave it out: "
+        "write np.where(mask, f(x), x) for where=,\nor use x.detach() if no derivative is wanted."
+    )
+
+
 def real_only(name: str, dtype: object) -> NoRuleError:
     return NoRuleError(
         f"{name} has a derivative for real input only; got {dtype}. "

@@ -29,7 +29,9 @@ def sum_gradients(old: Tensor | None, g: Any) -> Tensor:
     if old is None:
         if type(g) is Tensor:
             return Tensor(solid(g._data), g._node)  # whoever gave it may write to it
-        return Tensor(solid(g) if g.ndim else g[()], None)
+        if g.base is not None:  # it may be one number seen many times
+            g = solid(g)
+        return Tensor(g if g.ndim else g[()], None)
     if old.requires_grad and not isinstance(g, Tensor):
         g = Tensor(g, None)
     return old + g if isinstance(g, Tensor) else Tensor(old._data + g, None)

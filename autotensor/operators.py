@@ -83,7 +83,11 @@ def _array_function(
         args = args[:place]
     if out is None:
         return call(function, function.__name__, args, rest)
-    return into(out, call(function, function.__name__, args, rest), True)
+    where: Any = True
+    if isinstance(entry, Op) and "where" in rest and "where" not in entry.params:
+        rest = dict(rest)  # as of a ufunc, like clip: it says which entries of `out` are written
+        where = rest.pop("where")
+    return into(out, call(function, function.__name__, args, rest), where)
 
 
 # -- operators ------------------------------------------------------------------------------------

@@ -176,6 +176,13 @@ MISUSE = {
         "gradient,\nand a write to it would be lost to that gradient. Take the view again while "
         "gradients are recorded, or write under no_grad().",
     ),
+    "no_rule_for_option": (
+        lambda: np.clip(leaf([1.0, 2.0]), 0.0, 1.0, where=np.array([True, False])),
+        TypeError,
+        "np.clip has no derivative with the option 'where', which its declaration does not name. "
+        "Leave it out: write np.where(mask, f(x), x) for where=,\nor use x.detach() if no "
+        "derivative is wanted.",
+    ),
     "write_shape": (
         lambda: in_place(at.zeros(2), np.ones((3, 2))),
         ValueError,

@@ -346,3 +346,17 @@ def test_readers_in_many_threads_lose_no_view():
                 assert all(view.tolist() == [1.0] for view in views)
     finally:
         sys.setswitchinterval(before)
+
+
+def test_clip_writes_only_where_it_is_told_to():
+    mask = np.array([True, False])
+    constant = at.tensor([5.0, 5.0])
+    np.clip(constant, 0.0, 1.0, where=mask, out=constant)
+    assert constant.tolist() == [1.0, 5.0]
+
+    def clipped(x):
+        y = x * 1.0
+        return np.clip(y, 0.0, 1.0, where=mask, out=y).sum()
+
+    assert at.grad(clipped)(np.array([5.0, 5.0])).tolist() == [0.0, 1.0]
+    assert at.grad(clipped)(np.array([0.5, 5.0])).tolist() == [1.0, 1.0]

@@ -95,7 +95,7 @@ def _inside(a, a_min, a_max):
 
 selection(
     np.clip,
-    signature="a, a_min=None, a_max=None, out=None",
+    signature="a, a_min=None, a_max=None, out=None, dtype=None, casting=None",
     aliases={"min": "a_min", "max": "a_max"},
     a=_inside,
     a_min=lambda a, a_min, a_max: a < a_min if a_max is None else (a < a_min) & (a_min <= a_max),

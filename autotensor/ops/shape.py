@@ -16,7 +16,7 @@ def _stated(order):
 linear(
     np.reshape,
     views=True,
-    signature="a, shape, order='C'",
+    signature="a, shape, order='C', copy=None",
     a=lambda g, shape, order: g.reshape(shape, order=_stated(order)),
     jvps={"a": lambda t, arg_shape, order: t.reshape(arg_shape, order=_stated(order))},
     cases=[
@@ -125,7 +125,7 @@ def _part(g, i, shapes, axis):
 
 linear(
     np.concatenate,
-    signature="[arrays], axis=0, out=None",
+    signature="[arrays], axis=0, out=None, dtype=None, casting=None",
     arrays=_part,
     jointly=True,
     cases=[
@@ -136,7 +136,7 @@ linear(
 )
 linear(
     np.stack,
-    signature="[arrays], axis=0, out=None",
+    signature="[arrays], axis=0, out=None, dtype=None, casting=None",
     arrays=lambda g, i, axis: np.moveaxis(g, axis, 0)[i],
     jointly=True,
     cases=[
