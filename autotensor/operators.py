@@ -272,9 +272,10 @@ _OPERATORS: dict[str, tuple[Any, Any, Any]] = {
 }
 
 
-# Functions of two arrays that take the operators' way: `at.nn.Dense` calls it, with Tensors only.
-inner = _binary(np.inner, np.inner)[0]
-_DIRECT = {np.inner: inner}
+# Functions of two Tensors that take the operators' way.
+_DIRECT = {np.inner: _binary(np.inner, np.inner)[0]}
+# np.inner of a Tensor and a matrix, without NumPy's dispatch.
+inner = _binary(np.inner, lambda x, w: x.dot(w.T))[0]
 
 
 def _complete() -> None:

@@ -116,7 +116,7 @@ def compute_into(tensor: Tensor, ufunc: np.ufunc, other: Any) -> Tensor:
 
 def set_value(tensor: Tensor, data: Any) -> None:
     """Give a leaf another value, as an optimizer does; its node and its gradient stay."""
-    if tensor._place is None or is_alone(tensor):
+    if is_alone(tensor):
         tensor._data = data
         tensor._place = None
     else:

@@ -153,7 +153,7 @@ def reverse(
                 c = fit(c, plan.op, name, parent, wrap)
             if watch is not None:
                 watch(node, name, g, c)
-            held = cotangents.get(parent)
+            held = cotangents.get(parent) if cotangents else None
             if held is None:
                 # A leaf without hooks has nothing to wait for: its sum stays where it is.
                 if (parent.plan is None and not parent.notes) or parent in waiting:

@@ -41,7 +41,7 @@ class MSE(Module):
             If the shapes differ: broadcasting (n,) against (n, 1) would compare every prediction
             with every target.
         """
-        if prediction.shape != target.shape:
+        if prediction._data.shape != getattr(target, "_data", target).shape:
             raise ValueError(
                 f"MSE needs prediction and target of one shape, "
                 f"got {prediction.shape} and {target.shape}"

@@ -65,9 +65,12 @@ linear(
 )
 
 
+_FLOAT64 = np.dtype(float)
+
+
 def _mean(a):
     """np.mean of all entries, bit for bit, in half the time: NumPy's own is written in Python."""
-    if a.dtype.char not in "fdFD" or not a.size:
+    if (a.dtype is not _FLOAT64 and a.dtype.char not in "fFD") or not a.size:
         return np.mean(a)
     total = np.add.reduce(a, None)
     mean = total / a.size

@@ -74,7 +74,11 @@ class Optimizer:
                 state = self._states[i]
                 if state is None:
                     state = self._states[i] = self.init(value)
-                set_value(parameter, self.update(value, grad._data, state))
+                value = self.update(value, grad._data, state)
+                if parameter._place is None:
+                    parameter._data = value
+                else:  # views of it see the new value
+                    set_value(parameter, value)
 
     def zero_grad(self) -> None:
         """Set the ``grad`` of every parameter to None."""
