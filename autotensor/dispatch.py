@@ -98,9 +98,7 @@ def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
             out = out[()]
     elif isinstance(out, np.generic):
         if op.views and isinstance(raw[0], np.generic):
-            whole = np.array(raw[0])
-            view = op.function(whole, *raw[1:], **raw_kwargs)
-            view = whole[...] if view is whole else view
+            view = _scalar_seen(lambda x: op.function(x, *raw[1:], **raw_kwargs), raw[0])
     else:
         if type(out) not in SCALARS:
             return _no_array(op, out, holds_tracked(args) or holds_tracked(kwargs.values()))
@@ -128,9 +126,7 @@ def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
             out = out[()]
     elif isinstance(out, np.generic):
         if op.views and isinstance(x, np.generic):
-            whole = np.array(x)
-            view = compute(whole)
-            view = whole[...] if view is whole else view
+            view = _scalar_seen(compute, x)
     else:
         if type(out) not in SCALARS:
             return _no_array(op, out, tensor.requires_grad)
@@ -146,6 +142,13 @@ def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
     if view is not None:
         _share(result, view, (tensor,))
     return result
+
+
+def _scalar_seen(compute: Callable[[Any], Any], x: Any) -> Any:
+    """The view that `compute`, an op that makes views, gives of an array that holds the scalar."""
+    whole = np.array(x)
+    view = compute(whole)
+    return whole[...] if view is whole else view
 
 
 def _no_array(op: Op, out: Any, tracked: bool) -> Any:

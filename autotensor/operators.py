@@ -31,7 +31,7 @@ from autotensor.engine.primitive import TABLE, Op, op_of
 from autotensor.storage import View, read
 from autotensor.writing import WRITERS, add_at, compute_into, into, replace, tracks, write
 
-__all__ = ["inner"]
+__all__ = ["short_way"]
 
 _NO_CONTEXT = contextlib.nullcontext()
 _NUMBERS = (Tensor, np.ndarray, np.generic, int, float, complex)
@@ -45,6 +45,8 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
         if isinstance(entry, Op):
             if len(inputs) == 1:
                 return apply_to_one(entry, self, entry.compute)
+            if type(inputs[0]) is Tensor is type(inputs[1]):
+                return _SHORT[ufunc](*inputs)
             return apply(entry, inputs, kwargs)
     function = ufunc if method == "__call__" else getattr(ufunc, method)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
@@ -67,9 +69,9 @@ def _array_function(
     self: Tensor, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     if not kwargs and len(args) == 2:
-        direct = _DIRECT.get(function)
-        if direct is not None and type(args[0]) is Tensor is type(args[1]):
-            return direct(*args)
+        short = _SHORT.get(function)
+        if short is not None and type(args[0]) is Tensor is type(args[1]):
+            return short(*args)
     writer = WRITERS.get(function)
     if writer is not None:
         return writer(*args, **kwargs)
@@ -272,10 +274,17 @@ _OPERATORS: dict[str, tuple[Any, Any, Any]] = {
 }
 
 
-# Functions of two Tensors that take the operators' way.
-_DIRECT = {np.inner: _binary(np.inner, np.inner)[0]}
-# np.inner of a Tensor and a matrix, without NumPy's dispatch.
-inner = _binary(np.inner, lambda x, w: x.dot(w.T))[0]
+# What NumPy calls with two Tensors and nothing else takes the operators' way.
+_SHORT: dict[Any, Callable[[Any, Any], Any]] = {
+    op.function: _binary(op.function, op.compute)[0]
+    for op in TABLE.values()
+    if isinstance(op, Op) and len(op.inputs) == len(op.params) == 2 and op.sequence is None
+}
+
+
+def short_way(function: Any) -> Callable[[Any, Any], Any]:
+    """`function` of a Tensor and another array, without NumPy's dispatch."""
+    return _SHORT[function]
 
 
 def _complete() -> None:

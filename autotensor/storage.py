@@ -83,13 +83,16 @@ class Storage:
         if self.owner() is tensor:
             self.node = tensor._node
         else:
-            quiet = self.is_tracked() and not tensor.requires_grad
-            tensor._place = View(self, Window(tensor._data, self.array), quiet)
+            tensor._place = self.share(tensor, Window(tensor._data, self.array))
             tensor._place.adopt(tensor)
 
     def is_tracked(self) -> bool:
         """Whether the whole has a gradient."""
         return self.node is not None and self.node.requires_grad
+
+    def share(self, tensor: Tensor, window: Window) -> View:
+        """The place of `tensor`, which has what `window` shows."""
+        return View(self, window, quiet=self.is_tracked() and not tensor.requires_grad)
 
     def register(self, tensor: Tensor) -> None:
         """Take note of a tensor that is fresh, and now and then forget those that are gone."""
@@ -109,8 +112,7 @@ class Storage:
                 continue
             place = tensor._place
             if place is self and known is not self.owner and tensor is not self.owner():
-                quiet = self.is_tracked() and not tensor.requires_grad
-                tensor._place = View(self, Window(tensor._data, self.array), quiet)
+                tensor._place = self.share(tensor, Window(tensor._data, self.array))
             elif place is not self and (type(place) is not View or place.storage is not self):
                 continue  # it has left for memory of its own
             for slot in ("_data", "_node"):
@@ -228,7 +230,7 @@ def note_view(result: Tensor, out: Array, tensor: Tensor) -> None:
         return
     if type(place) is View:
         window.within(place.window)
-    result._place = View(storage, window, storage.is_tracked() and not result.requires_grad)
+    result._place = storage.share(result, window)
     if storage.written and type(place) is View:
         del result._data, result._node
         return

@@ -50,11 +50,8 @@ def write(tensor: Tensor, index: Any, value: Any) -> None:
         index = ...
     if _is_there(value, index, storage, window):
         return
-    raw = unwrap(value)
-    if isinstance(raw, np.ndarray) and np.may_share_memory(raw, storage.array):
-        raw = raw.copy()
-    array = storage.settle()
-    target = array if window is None else window.see(array)
+    raw = _apart(unwrap(value), storage)
+    target = _settled(storage, window)
     try:
         target[index] = raw
     except FloatingPointError:
@@ -97,10 +94,8 @@ def compute_into(tensor: Tensor, ufunc: np.ufunc, other: Any) -> Tensor:
         shape = np.broadcast_shapes(tensor.shape, np.shape(raw))
         if shape != tensor.shape:
             raise errors.write_shape(shape, tensor.shape)
-    if isinstance(raw, np.ndarray) and np.may_share_memory(raw, storage.array):
-        raw = raw.copy()
-    array = storage.settle()
-    target = array if window is None else window.see(array)
+    raw = _apart(raw, storage)
+    target = _settled(storage, window)
     try:
         ufunc(target, raw, out=target)
     except FloatingPointError:
@@ -122,8 +117,19 @@ def set_value(tensor: Tensor, data: Any) -> None:
     else:
         storage = storage_of(tensor)
         window = window_of(tensor)
-        array = storage.settle()
-        (array if window is None else window.see(array))[...] = data
+        _settled(storage, window)[...] = data
+
+
+def _apart(raw: Any, storage: Storage) -> Any:
+    """`raw`, or a copy where it is memory that is about to change."""
+    shares = isinstance(raw, np.ndarray) and np.may_share_memory(raw, storage.array)
+    return raw.copy() if shares else raw
+
+
+def _settled(storage: Storage, window: Window | None) -> Array:
+    """The memory that `window` shows, ready to be written to."""
+    array = storage.settle()
+    return array if window is None else window.see(array)
 
 
 def _record_half(storage: Storage, window: Window | None, index: Any, raw: Any) -> None:

@@ -80,7 +80,7 @@ class Op:
     aliases : other names of an argument.
     constants : arguments in which the op is constant by nature, like the condition of `where`.
     name : what errors and pictures call it.
-    compute : ``compute(array)`` is `function` of it, bit for bit, without options, but faster.
+    compute : ``compute(array)``, or of two, is `function` of them, without options, but faster.
     broadcasts : the inputs are broadcast, so their cotangents are summed back by the engine.
     cases, domain, complex : what the tests run the rules on, as plain data; see CONTRIBUTING.
     """
@@ -102,7 +102,7 @@ class Op:
         aliases: Mapping[str, str] | None = None,
         constants: Sequence[str] = (),
         name: str | None = None,
-        compute: Callable[[Any], Any] | None = None,
+        compute: Callable[..., Any] | None = None,
         broadcasts: bool | None = None,
         cases: Sequence[Mapping[str, Any]] = (),
         domain: str | Mapping[str, str] = "real",

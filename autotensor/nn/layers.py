@@ -11,10 +11,13 @@ from numpy.typing import DTypeLike
 from autotensor.array import Tensor
 from autotensor.creation import tensor
 from autotensor.nn.module import Module
-from autotensor.operators import inner
+from autotensor.operators import short_way
 from autotensor.ops.activation import relu
 
 __all__ = ["Dense", "Relu", "Sequential"]
+
+
+_inner = short_way(np.inner)
 
 
 class Dense(Module):
@@ -86,7 +89,7 @@ class Dense(Module):
         """Map the last axis: shape (..., inputs) to (..., outputs)."""
         weight, bias = self.weight, self.bias
         # The same product: np.inner needs no node for the transpose, but is slow for more axes.
-        product = inner(x, weight) if type(x) is Tensor and x._data.ndim <= 2 else x @ weight.T
+        product = _inner(x, weight) if type(x) is Tensor and x._data.ndim <= 2 else x @ weight.T
         return product if bias is None else product + bias
 
     def __repr__(self) -> str:
