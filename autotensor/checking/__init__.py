@@ -4,8 +4,10 @@
 - `numerical`: derivatives by differences, with error bars. Pure NumPy, of use by itself.
 - `problem`: a function of Tensors at a point.
 - `verdict`: rule against reference, entry by entry.
-- `checks`: the list of checks.
 - `report`: what was found, as text.
+- `structure`: the checks of what a rule returns and leaves alone.
+- `values`: the checks against the reference.
+- `checks`: the list of checks, in their order.
 - `check`: `gradcheck`.
 """
 

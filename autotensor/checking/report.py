@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["Finding", "GradcheckError", "GradcheckReport", "joined", "source_of"]
+__all__ = ["Finding", "GradcheckError", "GradcheckReport", "joined", "source_of", "told"]
 
 _SHOWN = 24  # arrays with more entries are not written out in the line that reproduces a run
 
@@ -131,6 +131,11 @@ def source_of(value: Any) -> str:
     if not value.size:
         return f"np.zeros({value.shape}{dtype})"
     return f"np.array({value.tolist()}{dtype})"
+
+
+def told(error: Exception) -> tuple[str, ...]:
+    """An exception as lines of a finding."""
+    return tuple(f"{type(error).__name__}: {error}".splitlines())
 
 
 def joined(values: Sequence[Any]) -> str:
