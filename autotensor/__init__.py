@@ -37,6 +37,7 @@ from autotensor.creation import tensor as tensor
 from autotensor.creation import zeros as zeros
 from autotensor.creation import zeros_like as zeros_like
 from autotensor.engine.custom import custom_op as custom_op
+from autotensor.engine.custom import register as register
 from autotensor.engine.modes import detect_anomaly as detect_anomaly
 from autotensor.engine.modes import enable_grad as enable_grad
 from autotensor.engine.modes import no_grad as no_grad

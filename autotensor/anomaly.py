@@ -262,6 +262,8 @@ def _recomputed(node: Node, inputs: Sequence[Any]) -> Any:
             given.setdefault(name, []).append(value)
     args: list[Any] = []
     for name in op.params[: op.positional]:
+        if name in op.keywords:
+            continue
         value = given.pop(name, op.defaults.get(name))
         args += value if op.variadic and name == op.sequence else [value]
     return op.function(*args, **given)

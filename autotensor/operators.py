@@ -45,8 +45,9 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
         if isinstance(entry, Op):
             if len(inputs) == 1:
                 return apply_to_one(entry, self, entry.compute)
-            if type(inputs[0]) is Tensor is type(inputs[1]):
-                return _SHORT[ufunc](*inputs)
+            short = _SHORT.get(ufunc)
+            if short is not None and type(inputs[0]) is Tensor is type(inputs[1]):
+                return short(*inputs)
             return apply(entry, inputs, kwargs)
     function = ufunc if method == "__call__" else getattr(ufunc, method)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"

@@ -95,7 +95,7 @@ class Plan:
         slots = op.slots(count)
         tracked = tuple(slot for slot in range(len(slots)) if mask >> slot & 1)
         self.slots = tracked
-        named = {name for slot in tracked for name in op.needs[slots[slot][0]]}
+        named = {name for slot in tracked for name in op.keeps[slots[slot][0]]}
         self.sources: list[Any] = []
         places: dict[str, str] = {}
         parts: list[str] = []
@@ -158,7 +158,9 @@ def _way(op: Op, name: str) -> str | None:
         return MOVES
     if op.kind == "linear" and not {*op.inputs, "out"} & {*op.needs[name]}:
         return MOVES  # it sees no values, so it treats all alike
-    by_entry = isinstance(op.function, np.ufunc) and op.function.signature is None
+    function = op.function
+    by_entry = isinstance(function, np.ufunc) and not function.signature and function.nout == 1
+    by_entry = by_entry and not op.joint
     return ENTRYWISE if op.kind == "elementwise" or by_entry or op.reduces else None
 
 
@@ -186,7 +188,9 @@ def _applied(op: Op, values: Mapping[str, str]) -> str:
     leading = op.params[: op.positional]
     for name in leading:
         value = values.get(name) or _option(op, name)
-        args.append(f"*{value}" if op.variadic and name == op.sequence else value)
+        if op.variadic and name == op.sequence:
+            value = f"*{value}"
+        args.append(f"{name}={value}" if name in op.keywords else value)
     skipped = [name for name in leading if name not in op.inputs]
     rest = "n.options"
     if skipped:

@@ -18,6 +18,7 @@ from autotensor.engine.deferred import Deferred
 from autotensor.engine.graph import Leaf, Node, reachable
 from autotensor.engine.live import pull_live
 from autotensor.engine.plan import OUT, SELECTS, pass_on
+from autotensor.engine.several import Several
 from autotensor.engine.shapes import unbroadcast
 
 __all__ = ["fit", "reverse", "wrapped"]
@@ -207,7 +208,9 @@ def wrapped(node: Node, wrap: Wrap) -> tuple[Any, ...]:
     result: list[Any] = []
     for value, source in zip(node.kept or (), node.plan.sources, strict=True):
         if source == OUT:
-            result.append(wrap(value, node))
+            result.append(
+                node.wrapped_out(value, wrap) if isinstance(node, Several) else wrap(value, node)
+            )
         elif isinstance(source, range):
             pairs = zip(value, node.parents[source.start : source.stop], strict=True)
             result.append(tuple(_wrapped(v, p, wrap) for v, p in pairs))
