@@ -162,9 +162,8 @@ def rule_not_differentiable(
 
 def not_one_array(op: str, got: str) -> LostGradientError:
     return LostGradientError(
-        f"{op} returned a {got}, and only an array or a number can carry a gradient, or a tuple "
-        "of them that an op with rules\nfor cotangents returns. Return such a tuple, or one array, "
-        "np.stack([...]) of several."
+        f"{op} returned a {got}, and only an array, a number or a tuple of them can carry a "
+        "gradient,\na tuple not where elementwise=True or linear=True. Return one of these."
     )
 
 
@@ -184,9 +183,10 @@ def gradient_count(op: str, got: str, order: Sequence[str]) -> DeclarationError:
     )
 
 
-def rule_signature(op: str, argument: str) -> DeclarationError:
-    return bad_declaration(
-        op, f"the rule for {argument!r} must be a Python function of plain parameters"
+def saved_intermediate(op: str, what: str) -> NoRuleError:
+    return NoRuleError(
+        f"{op}: ctx.{what} was computed in forward, so a second derivative would take it for a "
+        "constant.\nSave inputs and outputs only, compute it again from them in backward."
     )
 
 

@@ -1,21 +1,40 @@
-"""What functions and their arguments are called in errors, and how one without a rule gets one."""
+"""What errors say of functions, ops, arguments and values, and how a function gets a rule."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from autotensor.engine.graph import Leaf, Node
 from autotensor.engine.primitive import TABLE, Composite, Op
 
-__all__ = ["argument_where", "by_register", "by_rule", "nearest", "public"]
+__all__ = [
+    "argument_where",
+    "by_entry",
+    "by_register",
+    "by_rule",
+    "count_bad",
+    "entry_text",
+    "first_bad",
+    "is_finite",
+    "nearest",
+    "number_text",
+    "numbers_in",
+    "origin_of",
+    "placed",
+    "public",
+    "range_text",
+    "written",
+]
 
 
 def public(function: Any, name: str) -> str:
     """`name` as users write it: ``np.linalg.norm``, ``np.add.reduce``; their own as it is."""
+    # Ufuncs of NumPy, and their methods, have no module.
     module = getattr(function, "__module__", None) or "numpy"
     return f"{module.replace('numpy', 'np', 1)}.{name}" if module.startswith("numpy") else name
 
@@ -55,3 +74,111 @@ def nearest(name: str) -> list[str]:
     derivable = [entry for entry in TABLE.values() if isinstance(entry, (Op, Composite))]
     names = {entry.name for entry in derivable if hasattr(np, entry.name)}
     return [f"np.{n}" for n in difflib.get_close_matches(name, names, n=2)]
+
+
+# -- ops and values --------------------------------------------------------------------------------
+
+
+def by_entry(op: Any) -> bool:
+    """Whether each entry of the result is made from the entries of the inputs in its place."""
+    if isinstance(op, Op):
+        if op.kind in ("elementwise", "selection"):
+            return not op.reduces
+        op = op.function
+    return isinstance(op, np.ufunc) and op.signature is None and op.nout == 1
+
+
+def placed(op: Any, notes: Mapping[str, Any]) -> str:
+    """The op as it is written, and in parentheses where, as far as that was noted."""
+    via = notes.get("via")
+    name = written(op)
+    if via is not None:
+        name = via if via == f"np.{name}" else f"{name} in {via}"
+    where = [notes["line"]] if "line" in notes else []
+    where += [f"in {notes['scope']}"] if "scope" in notes else []
+    return f"{name} ({', '.join(where)})" if where else name
+
+
+def written(op: Any) -> str:
+    """What users write for a function or an op: ``np.sqrt``, ``np.add.reduce``, ``softplus``."""
+    function = op.function if isinstance(op, Op) else op
+    name = str(function.__name__)
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, np.ufunc):
+        return f"np.{owner.__name__}.{name}"
+    unsaid = "numpy" if vars(np).get(name) is function else ""  # for ufuncs
+    module = getattr(function, "__module__", None) or unsaid
+    if module.partition(".")[0] == "numpy":
+        return f"{module.replace('numpy', 'np', 1)}.{name}"
+    return op.name if isinstance(op, Op) else name
+
+
+def origin_of(parent: Any) -> str:
+    """What made an input, in words; nothing where that is not known."""
+    while isinstance(parent, Node) and parent.op.name == "alias":
+        parent = parent.parents[0]
+    if isinstance(parent, Node):
+        notes = parent.notes or {}
+        line = f" at {notes['line']}" if "line" in notes else ""
+        return f"{notes.get('via') or written(parent.op)}{line}"
+    if isinstance(parent, Leaf):
+        return f"leaf {parent.name!r}" if parent.name else "a leaf"
+    return ""
+
+
+def numbers_in(values: Sequence[Any]) -> Iterator[Any]:
+    """The numbers and arrays of numbers among `values`, also in tuples and lists there."""
+    for value in values:
+        if isinstance(value, (np.ndarray, np.generic, int, float, complex)):
+            yield value
+        elif isinstance(value, (tuple, list)):
+            yield from numbers_in(value)
+
+
+def is_finite(value: Any) -> bool:
+    """Whether no number in `value`, or in the tuple it is, is NaN or infinite."""
+    if isinstance(value, tuple):
+        return all(map(is_finite, value))
+    dtype = getattr(value, "dtype", None)
+    if dtype is None and not isinstance(value, (float, complex)):
+        return True
+    return (dtype is not None and dtype.kind not in "fc") or bool(np.isfinite(value).all())
+
+
+def first_bad(array: Any) -> tuple[int, ...]:
+    """The index of the first entry that is not finite."""
+    bad = ~np.isfinite(array)
+    return tuple(int(i) for i in np.unravel_index(bad.argmax(), np.shape(array)))
+
+
+def count_bad(array: Any) -> str:
+    """``1 NaN of 1,024 at [17]``; of a scalar its value alone."""
+    if np.ndim(array) == 0:
+        return "NaN" if np.isnan(array) else number_text(array)
+    nans = int(np.isnan(array).sum())
+    infs = int((~np.isfinite(array)).sum()) - nans
+    counts = " and ".join(f"{n:,} {word}" for n, word in ((nans, "NaN"), (infs, "inf")) if n)
+    return f"{counts} of {array.size:,} at {list(first_bad(array))}"
+
+
+def entry_text(value: Any, at: tuple[int, ...]) -> str:
+    """The entry of `value` that an op uses for the entry `at` of its result."""
+    shape = np.shape(value)
+    place = at[len(at) - len(shape) :]
+    index = tuple(i if n > 1 else 0 for i, n in zip(place, shape, strict=True))
+    return number_text(np.asarray(value)[index])
+
+
+def range_text(value: Any) -> str:
+    """The least and the greatest entry; the moduli of complex ones."""
+    if isinstance(value, tuple):  # several results
+        return ", ".join(map(range_text, numbers_in(value)))
+    if not np.size(value):
+        return "nothing"
+    value = np.abs(value) if np.iscomplexobj(value) else value
+    return f"[{number_text(np.min(value))}, {number_text(np.max(value))}]"
+
+
+def number_text(value: Any) -> str:
+    """The shortest text that tells the number, as one writes it: -3e-9."""
+    return str(value).replace("e-0", "e-").replace("e+", "e").replace("e0", "e")

@@ -1,4 +1,4 @@
-"""The results of a call as Tensors above one node, where they are several or one rule serves all."""
+"""The results of a call as Tensors above one node: several, or one by a rule for all."""
 
 from __future__ import annotations
 

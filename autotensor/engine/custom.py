@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from autotensor import errors
-from autotensor.engine.primitive import RESERVED, TABLE, Op
+from autotensor.engine.primitive import NO_RULE, RESERVED, TABLE, Op
 from autotensor.engine.rules import Guarded, Part, read_only
 from autotensor.engine.several import like
 
@@ -261,7 +261,7 @@ def _declare(function: Any, name: str, params: Sequence[str], given: Mapping[str
 
 def _guard(rule: Any, op: str, argument: str) -> Guarded:
     if not callable(rule):
-        raise errors.rule_signature(op, argument)
+        raise errors.bad_declaration(op, NO_RULE.format(argument))
     return Guarded(rule, op, argument)
 
 
@@ -270,7 +270,7 @@ def _parts(
 ) -> dict[str, Any]:
     """A rule for each argument, by the rule for all."""
     if not callable(vjp):
-        raise errors.rule_signature(name, "all arguments")
+        raise errors.bad_declaration(name, NO_RULE.format("all arguments"))
     whole = Guarded(vjp, name, ", ".join(order))
     fewer = [p for p in order if p not in defaults or isinstance(defaults[p], (float, complex))]
     return {argument: Part(whole, argument, order, fewer) for argument in order}

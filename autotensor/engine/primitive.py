@@ -53,6 +53,7 @@ Rule = Callable[..., Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
 _STARRED = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+NO_RULE = "the rule for {!r} must be a Python function of plain parameters"
 RESERVED = frozenset({"g", "t", "out", "shape", "shapes", "i"})
 # Signatures are read at import, and `literal_eval` takes its time.
 _LITERALS = {"None": None, "True": True, "False": False, "0": 0, "1": 1, "-1": -1, "'C'": "C"}
@@ -176,6 +177,9 @@ class Op:
                     self.name, f"the jvp for {argument!r} asks for {kept}, which its vjp does not"
                 )
 
+    # Set by the package: it loads the checks, which stand above the engine, when it is called.
+    check: Callable[..., Any]
+
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
@@ -203,7 +207,7 @@ class Op:
         if names is None:
             code = getattr(rule, "__code__", None)
             if code is None or code.co_kwonlyargcount or code.co_flags & _STARRED:
-                raise errors.rule_signature(self.name, argument)
+                raise errors.bad_declaration(self.name, NO_RULE.format(argument))
             names = code.co_varnames[: code.co_argcount]
         if first == "g" and self.kind in ("elementwise", "selection"):
             first = ""

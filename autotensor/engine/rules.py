@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from autotensor import errors
+from autotensor.engine.primitive import NO_RULE
 from autotensor.engine.several import Cotangents
 
 __all__ = ["Guarded", "Part", "read_only"]
@@ -42,10 +43,10 @@ class Guarded:
         try:
             parameters = inspect.signature(rule).parameters.values()
         except (TypeError, ValueError):
-            raise errors.rule_signature(op, argument) from None
+            raise errors.bad_declaration(op, NO_RULE.format(argument)) from None
         plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         if isinstance(rule, np.ufunc) or any(p.kind not in plain for p in parameters):
-            raise errors.rule_signature(op, argument)
+            raise errors.bad_declaration(op, NO_RULE.format(argument))
         self.asks = tuple(p.name for p in parameters)
 
     def __call__(self, *args: Any) -> Any:
