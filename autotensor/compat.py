@@ -1,6 +1,6 @@
 """Custom ops as other libraries write them: for code that is brought here as it is.
 
-- `Function`: a class with ``forward(ctx, ...)`` and ``backward(ctx, ...)``, as ``torch.autograd``'s.
+- `Function`: a class with ``forward(ctx, ...)`` and ``backward(ctx, ...)``, as PyTorch's.
 - `primitive`, `defvjp`, `defjvp`: functions that make vjps, as HIPS autograd's.
 
 New code is shorter with `autotensor.custom_op`, which also keeps no more than its rules name.
@@ -84,9 +84,9 @@ class _Reading(Context):
         for array, stands_for in self._known:
             if value is array:
                 return read_only(stands_for)
-        if any(isinstance(s, Tensor) and s.requires_grad for _, s in self._known):
-            if _holds_numbers(value):
-                raise errors.saved_intermediate(self._name, what)
+        recorded = any(isinstance(s, Tensor) and s.requires_grad for _, s in self._known)
+        if recorded and _holds_numbers(value):
+            raise errors.saved_intermediate(self._name, what)
         return read_only(value)
 
 
@@ -122,6 +122,7 @@ class Function:
     ...         y = np.exp(x)
     ...         ctx.save_for_backward(y)
     ...         return y
+    ...
     ...     @staticmethod
     ...     def backward(ctx, g):
     ...         (y,) = ctx.saved_tensors
@@ -184,14 +185,12 @@ class _FunctionCall:
 
     def gradients(self, g: Cotangents | Any, inputs: Sequence[Any], out: Any) -> list[Any]:
         name = self.function.__name__
-        if isinstance(g, Cotangents):
-            grads = (g.values[0],) if g.node.alone else g.all()
-        else:
-            grads = (g,)
+        several = isinstance(g, Cotangents) and not g.node.alone
+        grads = read_only(g) if several else (read_only(g),)
         outs = out if isinstance(out, tuple) else (out,)
         known = [*zip(self.given, inputs, strict=True), *zip(self.results, outs, strict=True)]
         reading = _Reading(self.context, known, name)
-        found = self.function.backward(reading, *map(read_only, grads))
+        found = self.function.backward(reading, *grads)
         found = list(found) if isinstance(found, (tuple, list)) else [found]
         names = [str(i) for i in range(len(self.args))]
         if len(found) != len(names):
@@ -358,4 +357,3 @@ def _by_argnum(function: Any, what: str, rules: Any, argnums: Any) -> list[tuple
 
 def _zeros(value: Any) -> Any:
     return np.zeros(np.shape(value))
-

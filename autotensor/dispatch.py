@@ -74,11 +74,14 @@ def record(
     node.dtype = dtype
     node.number = next_number()
     node.notes = None
-    only = plan.only
-    if only is None or options:
+    ends = plan.ends
+    if ends is None or options:
         node.fragile = fragility(plan, parents, options)
     else:
-        node.fragile = plan.above[parents[only].fragile]
+        first, last = ends
+        low = parents[first].fragile
+        high = parents[last].fragile
+        node.fragile = plan.above[low if low > high else high]
     result = _new(Tensor)
     result._data = out
     result._node = node

@@ -185,8 +185,8 @@ def gradient_count(op: str, got: str, order: Sequence[str]) -> DeclarationError:
 
 def saved_intermediate(op: str, what: str) -> NoRuleError:
     return NoRuleError(
-        f"{op}: ctx.{what} was computed in forward, so a second derivative would take it for a "
-        "constant.\nSave inputs and outputs only, compute it again from them in backward."
+        f"{op}: ctx.{what} was computed in forward, so a second derivative would take it as "
+        "constant.\nSave inputs and outputs only, and compute it from them in backward."
     )
 
 
@@ -341,10 +341,7 @@ def unknown_argument(op: str, argument: str, valid: Sequence[str]) -> Declaratio
 
 
 def declared_twice(op: str) -> DeclarationError:
-    return DeclarationError(
-        f"{op} has a rule already; an op is declared once. To replace it: "
-        "at.register(..., override=True)."
-    )
+    return bad_declaration(op, "it has a rule already; at.register(..., override=True) replaces it")
 
 
 def bad_declaration(op: str, reason: str) -> DeclarationError:

@@ -186,6 +186,10 @@ def register(
             raise errors.declared_twice(name)
         op = _declare(runs, name, params, {**facts, **given})
         if isinstance(known, Op):
+            if op.inputs != known.inputs:
+                raise errors.bad_declaration(
+                    name, f"a rule that replaces its own is for {', '.join(known.inputs)}"
+                )
             # In place, since operators and methods hold the op.
             vars(known).update(vars(op))
             return known
