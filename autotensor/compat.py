@@ -16,7 +16,7 @@ import numpy as np
 
 from autotensor import errors
 from autotensor.array import Tensor
-from autotensor.dispatch import apply, holds_tracked, unwrap
+from autotensor.dispatch import apply, holds_tracked, owned, unwrap
 from autotensor.engine.modes import recording
 from autotensor.engine.primitive import Op
 from autotensor.engine.rules import read_only
@@ -131,6 +131,12 @@ class Function:
     np.float64(1.0)
     """
 
+    _op: Op
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._op = _op_of(cls)
+
     @staticmethod
     def forward(ctx: Any, *args: Any) -> Any:
         """Compute the value; to be written."""
@@ -155,7 +161,7 @@ class Function:
             if not isinstance(a, Tensor) and recording() and holds_tracked((a,)):
                 raise errors.no_rule(cls.__name__, str(i), (), "Pass each Tensor as an argument")
         call = _FunctionCall(cls, args)
-        return apply(_op_of(cls), (tensors, call), {}) if tensors else call(tensors)
+        return apply(cls._op, (tensors, call), {}) if tensors else call(tensors)
 
 
 class _FunctionCall:
@@ -163,7 +169,8 @@ class _FunctionCall:
 
     def __init__(self, function: type[Function], args: tuple[Any, ...]) -> None:
         self.function = function
-        self.args = tuple(None if isinstance(a, Tensor) else a for a in args)
+        # Copies, since what is kept of them must not change.
+        self.args = tuple(None if isinstance(a, Tensor) else read_only(owned(a)) for a in args)
         self.places = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
         self.context = Context(
             tuple([isinstance(a, Tensor) and a.requires_grad and recording() for a in args])
@@ -177,10 +184,15 @@ class _FunctionCall:
         made = self.function.forward(self.context, *args)
         several = isinstance(made, (tuple, list))
         self.results = list(made) if several else [made]
-        constant = {id(v) for v in self.context._constant}
-        self.flags = [id(v) not in constant for v in self.results]
-        # What is returned is apart from what the context keeps of it.
-        own = [v.copy() if isinstance(v, np.ndarray) else v for v in self.results]
+        # What is returned is apart from what the context keeps of it; a Tensor is a constant.
+        own = [
+            Tensor(np.array(v)[()], None)
+            if any(v is c for c in self.context._constant)
+            else v.copy()
+            if isinstance(v, np.ndarray)
+            else v
+            for v in self.results
+        ]
         return tuple(own) if several else own[0]
 
     def gradients(self, g: Cotangents | Any, inputs: Sequence[Any], out: Any) -> list[Any]:
@@ -188,7 +200,11 @@ class _FunctionCall:
         several = isinstance(g, Cotangents) and not g.node.alone
         grads = read_only(g) if several else (read_only(g),)
         outs = out if isinstance(out, tuple) else (out,)
-        known = [*zip(self.given, inputs, strict=True), *zip(self.results, outs, strict=True)]
+        known = [
+            *zip(self.given, inputs, strict=True),
+            *zip(self.results, outs, strict=True),
+            *zip(self.args, self.args, strict=True),
+        ]
         reading = _Reading(self.context, known, name)
         found = self.function.backward(reading, *grads)
         found = list(found) if isinstance(found, (tuple, list)) else [found]
@@ -203,7 +219,6 @@ class _FunctionCall:
         return [found[i] for i in self.places]
 
 
-@functools.cache
 def _op_of(cls: type[Function]) -> Op:
     def rule(g: Any, inputs: Any, call: Any, out: Any, i: int) -> Any:
         if not isinstance(g, Cotangents):

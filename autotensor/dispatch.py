@@ -167,23 +167,25 @@ def _other(
 ) -> Any:
     """What an op that returned no array gives: several results, or indices that `where` finds."""
     bits = mode.get()
-    parts = [np.asarray(r) for r in out] if isinstance(out, (tuple, list)) else [np.asarray(out)]
-    tracked = holds_tracked(args) or holds_tracked(kwargs.values())
-    if not tracked or not bits & RECORD or all(p.dtype.kind in "iub" for p in parts):
-        return wrap(out)
+    parts = out if isinstance(out, (tuple, list)) else (out,)
+    kinds = {np.asarray(part).dtype.kind for part in parts}
+    made = None
     if (
-        not isinstance(out, tuple)
-        or op.kind != "rule"
-        or all(p.dtype.kind not in "fc" for p in parts)
+        bits & RECORD
+        and kinds - {*"iub"}
+        and (holds_tracked(args) or holds_tracked(kwargs.values()))
     ):
-        raise errors.not_one_array(op.name, type(out).__name__)
-    own = [r.copy() if isinstance(r, np.ndarray) and r.base is not None else r for r in out]
-    made = _recorded(op, args, kwargs, raw, raw_kwargs, like(out, own))
+        if not isinstance(out, tuple) or op.kind != "rule" or not kinds & {*"fc"}:
+            raise errors.not_one_array(op.name, type(out).__name__)
+        own = [r.copy() if isinstance(r, np.ndarray) and r.base is not None else r for r in out]
+        made = _recorded(op, args, kwargs, raw, raw_kwargs, like(out, own))
+    if made is None:
+        made = like(out, [wrap(v) for v in out]) if isinstance(out, tuple) else wrap(out)
     if bits > RECORD:
-        for result in made or ():
+        for result in made if isinstance(made, (tuple, list)) else (made,):
             if type(result) is Tensor:
                 anomaly.observe(bits, op, raw, result, raw_kwargs)
-    return wrap(out) if made is None else made
+    return made
 
 
 def _recorded(

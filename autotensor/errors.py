@@ -149,12 +149,11 @@ def gradient_type(op: str, name: str, got: object) -> LostGradientError:
 
 
 def rule_not_differentiable(
-    op: str, name: str, where: str = "", cause: Exception | None = None
+    op: str, name: str, where: str = "", cause: BaseException | None = None
 ) -> NoRuleError:
-    line = f" ({where})" if where else ""
     why = f": {str(cause).partition('. ')[0]}" if cause else ""
     return NoRuleError(
-        f"the rule of {op} for argument {name!r}{line} left NumPy on Tensors, so it has no "
+        f"the rule of {op} for argument {name!r}{where} left NumPy on Tensors, so it has no "
         f"derivative of its own{why}.\nWrite it with NumPy functions and operators on its "
         "arguments, give a jvp= for forward mode, or differentiate once only."
     )
@@ -162,8 +161,8 @@ def rule_not_differentiable(
 
 def not_one_array(op: str, got: str) -> LostGradientError:
     return LostGradientError(
-        f"{op} returned a {got}, and only an array, a number or a tuple of them can carry a "
-        "gradient,\na tuple not where elementwise=True or linear=True. Return one of these."
+        f"{op} returned a {got}; only an array, a number, or without elementwise=True and "
+        "linear=True a tuple of them, can carry a gradient."
     )
 
 

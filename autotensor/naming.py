@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -34,9 +35,19 @@ __all__ = [
 
 def public(function: Any, name: str) -> str:
     """`name` as users write it: ``np.linalg.norm``, ``np.add.reduce``; their own as it is."""
-    # Ufuncs of NumPy, and their methods, have no module.
-    module = getattr(function, "__module__", None) or "numpy"
-    return f"{module.replace('numpy', 'np', 1)}.{name}" if module.startswith("numpy") else name
+    # Ufuncs have no module, nor have their methods, which are NumPy's then.
+    module = getattr(function, "__module__", None)
+    if module is None:
+        module = "scipy.special" if _is_scipys(function) else "numpy"
+    if module.partition(".")[0] not in ("numpy", "scipy"):
+        return name
+    public_part = [part for part in module.split(".") if not part.startswith("_")]
+    return ".".join([*public_part, name]).replace("numpy", "np", 1)
+
+
+def _is_scipys(function: Any) -> bool:
+    loaded = vars(sys.modules.get("scipy.special", np))
+    return vars(np).get(function.__name__) is not function is loaded.get(function.__name__)
 
 
 def argument_where(

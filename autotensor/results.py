@@ -16,41 +16,44 @@ from autotensor.naming import public
 __all__ = ["SCALARS", "record_several"]
 
 SCALARS = frozenset({int, float, complex, bool})
-_OBJECT = np.dtype(object)
 
 
 def record_several(
     op: Op, mask: int, parents: tuple[Any, ...], values: tuple[Any, ...], out: Any, options: Any
 ) -> Any:
-    """`out`, one result or a tuple of them, as Tensors above one node; see engine/several.py."""
+    """`out`, one result or a tuple of them, as Tensors above one node; see engine/several.py.
+
+    A result that is a Tensor already is a constant.
+    """
     alone = not isinstance(out, tuple)
     results = [_scalars(r) for r in ((out,) if alone else out)]
-    kinds = {r.dtype.kind for r in results if hasattr(r, "dtype")}
-    if not kinds & {*"fc"}:
-        return like((), results) if not alone else Tensor(out, None)
-    if "c" in kinds and not op.complex:
-        raise errors.real_only(public(op.function, op.name), "complex128")
-    plan = op.plan(mask, len(parents), "c" in kinds)
-    kept = results[0] if alone else tuple(results)
+    specs = [_spec(r) for r in results]
+    is_complex = any(spec is not None and spec[1].kind == "c" for spec in specs)
+    if is_complex and not op.complex:
+        raise errors.real_only(public(op.function, op.name), np.dtype(complex))
+    plan = op.plan(mask, len(parents), is_complex)
+    results = [r._data if isinstance(r, Tensor) else r for r in results]
+    whole = results[0] if alone else tuple(results)
     keeps = plan.keeps
+    kept: tuple[Any, ...] = ()
     if keeps is not None:
-        kept = values if keeps is INPUTS else (kept,) if keeps is RESULT else keeps(values, kept)
-    node = Several(
-        plan,
-        parents,
-        kept if keeps is not None else (),
-        options,
-        [
-            (r.shape, r.dtype) if getattr(r, "dtype", _OBJECT).kind in "fc" else None
-            for r in results
-        ],
-        alone,
-    )
+        kept = values if keeps is INPUTS else (whole,) if keeps is RESULT else keeps(values, whole)
+    node = Several(plan, parents, kept, options, specs, alone)
     made = [
-        r if not hasattr(r, "dtype") else Tensor(r, node.pick(place) if spec else None)
-        for place, (r, spec) in enumerate(zip(results, node.results, strict=True))
+        Tensor(r, node.pick(place) if spec else None) if hasattr(r, "dtype") else r
+        for place, (r, spec) in enumerate(zip(results, specs, strict=True))
     ]
     return made[0] if alone else like(out, made)
+
+
+def _spec(result: Any) -> tuple[tuple[int, ...], Any] | None:
+    """Shape and dtype of a result that carries a gradient; None for one that does not."""
+    if isinstance(result, Tensor) or not hasattr(result, "dtype") or result.dtype.kind in "iub":
+        return None
+    if result.dtype.kind not in "fc":
+        way = f"conversion to {result.dtype}"
+        raise errors.lost_gradient(way, result.shape, None, "x.detach() first")
+    return result.shape, result.dtype
 
 
 def _scalars(result: Any) -> Any:

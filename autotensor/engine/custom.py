@@ -161,10 +161,11 @@ def register(
     Examples
     --------
     >>> import autotensor as at, numpy as np
+    >>> from autotensor.engine.primitive import TABLE
     >>> op = at.register(np.heaviside, y=lambda x: x == 0, elementwise=True)
     >>> at.grad(lambda y: np.heaviside(0.0, y))(0.5)
     np.float64(1.0)
-    >>> del at.engine.primitive.TABLE[np.heaviside]
+    >>> del TABLE[np.heaviside]  # for this example only
     """
     name = _name(function)
     if not callable(function) or isinstance(function, Op):

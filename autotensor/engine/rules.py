@@ -51,18 +51,21 @@ class Guarded:
 
     def __call__(self, *args: Any) -> Any:
         args = tuple(map(read_only, args))
-        if not any(map(_tracked, args)):
-            return self.__wrapped__(*args)
         try:
             result = self.__wrapped__(*args)
-        except (errors.LostGradientError, errors.NoRuleError) as error:
-            raise self._left_numpy(error) from error
         except Exception as error:
-            error.add_note(f"in the rule of {self.op} for {self.argument!r}, run on Tensors")
+            cause = _left_graph(error)
+            if cause is not None:
+                raise self._left_numpy(error, cause) from error
+            error.add_note(
+                f"in the rule of {self.op} for {self.argument!r}; what it is given is read-only"
+            )
             raise
+        if not any(map(_tracked, args)):
+            return result
         plain = [(k, v) for k, v in _parts(result) if isinstance(v, (np.ndarray, np.generic))]
         if plain and not self._constant(args, plain):
-            raise self._left_numpy(None)
+            raise self._left_numpy()
         return result
 
     def _constant(self, args: tuple[Any, ...], plain: list[tuple[Any, Any]]) -> bool:
@@ -81,16 +84,27 @@ class Guarded:
         except Exception:  # it is no such simple rule
             return False
 
-    def _left_numpy(self, error: Exception | None) -> errors.NoRuleError:
+    def _left_numpy(
+        self, error: Exception | None = None, cause: BaseException | None = None
+    ) -> errors.NoRuleError:
         code = getattr(inspect.unwrap(self.__wrapped__), "__code__", None)
-        if code is None:
-            return errors.rule_not_differentiable(self.op, self.argument, "", error)
-        line = code.co_firstlineno
-        for frame, at in traceback.walk_tb(error.__traceback__ if error else None):
-            if frame.f_code.co_filename == code.co_filename:
-                line = at
-        where = f"{os.path.basename(code.co_filename)}:{line}"
-        return errors.rule_not_differentiable(self.op, self.argument, where, error)
+        where = ""
+        if code is not None:
+            line = code.co_firstlineno
+            for frame, at in traceback.walk_tb(error.__traceback__ if error else None):
+                if frame.f_code.co_filename == code.co_filename:
+                    line = at
+            where = f" ({os.path.basename(code.co_filename)}:{line})"
+        return errors.rule_not_differentiable(self.op, self.argument, where, cause)
+
+
+def _left_graph(error: BaseException | None) -> BaseException | None:
+    """The error of a Tensor that was to leave the graph; NumPy may have put another before it."""
+    while error is not None:
+        if isinstance(error, (errors.LostGradientError, errors.NoRuleError)):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 class Part:

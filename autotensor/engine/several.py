@@ -142,7 +142,7 @@ def like(results: tuple[Any, ...], values: Sequence[Any]) -> tuple[Any, ...]:
     return make(values)
 
 
-def _picked(results: Any, place: int | None) -> Any:
+def _picked(results: Any, node: Any, place: int | None) -> Any:
     return results if place is None else results[place]
 
 
