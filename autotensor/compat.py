@@ -161,7 +161,7 @@ class Function:
             if not isinstance(a, Tensor) and recording() and holds_tracked((a,)):
                 raise errors.no_rule(cls.__name__, str(i), (), "Pass each Tensor as an argument")
         call = _FunctionCall(cls, args)
-        return apply(cls._op, (tensors, call), {}) if tensors else call(tensors)
+        return apply(cls._op, (tensors, call), {}) if tensors else unwrap(call(tensors))
 
 
 class _FunctionCall:
