@@ -243,7 +243,8 @@ def _recorded(
         unknown += [
             name
             for name in options
-            if name in op.checked and options[name] is not op.defaults.get(name, _OBJECT)
+            if name in op.checked - _OF_UFUNCS
+            and options[name] is not op.defaults.get(name, _OBJECT)
         ]
     if unknown or (len(args) > len(op.params) and not op.variadic):
         raise errors.no_rule_for_option(public(op.function, op.name), unknown[:1])

@@ -227,6 +227,8 @@ def _declare(function: Any, name: str, params: Sequence[str], given: Mapping[str
         if rules or kind == "elementwise":
             other = f"the rule for {next(iter(rules))!r}" if rules else "elementwise=True"
             raise errors.bad_declaration(name, f"give vjp= or {other}, not both")
+        if {*"[*"} & {*facts.get("signature", "")}:
+            raise errors.bad_declaration(name, "vjp= is for arguments that are no sequence")
         order = [p for p in params if p not in nondiff and p != "self"]
         rules = _parts(vjp, name, order, facts.get("defaults", {}))
     else:

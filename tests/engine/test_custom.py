@@ -340,6 +340,16 @@ def test_a_rule_for_all_that_returns_something_else_raises(rule, kind, text):
     assert text in str(error.value)
 
 
+def test_the_argument_with_a_rule_need_not_be_the_first():
+    op = at.custom_op(x=lambda g, n: g * n)(lambda n=2.0, x=1.0: n * x)
+    assert op.check(3.0, X)
+    x = leaf()
+    op(x=x).sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0, 2.0]
+    with pytest.raises(NoRuleError, match="no derivative for argument 'n'"):
+        op(x)
+
+
 def test_a_tracked_argument_without_rule_raises():
     op = at.custom_op(x=lambda g, y: g * y)(scaled)
     with pytest.raises(NoRuleError) as error:

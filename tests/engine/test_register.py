@@ -100,6 +100,18 @@ def test_one_rule_for_all_inputs_of_a_ufunc():
     assert op.check(X, np.ones((2, 1)))
 
 
+def test_tangents_that_a_selection_left_pass_such_ufuncs():
+    at.register(np.logaddexp, vjp=lambda g, x, y, out: (g * np.exp(x - out), g * np.exp(y - out)))
+    at.register(np.modf, x=lambda g: g[0])
+    root = lambda x: np.sqrt(np.maximum(x, 0.0))  # noqa: E731
+    x = np.array([-1.0, 0.3, 0.8])
+    _, slope = at.jvp(lambda x: np.logaddexp(root(x), Y), (x,), (np.ones(3),))
+    r = np.sqrt(x[1:])
+    np.testing.assert_allclose(slope, [0.0, *(0.5 / r / (1 + np.exp(Y[1:] - r)))])
+    _, slope = at.jvp(lambda x: np.modf(root(x))[0], (x,), (np.ones(3),))
+    np.testing.assert_allclose(slope, [0.0, *(0.5 / r)])
+
+
 def test_several_results():
     assert at.register(np.modf, x=lambda g: g[0]).check(X)
     fraction, whole = np.modf(leaf(X))
@@ -132,6 +144,7 @@ def test_a_function_with_options():
         with pytest.raises(NoRuleError, match=f"with the option '{next(iter(options))}'"):
             np.nansum(leaf(x), **options)
         np.nansum(at.tensor(x), **options)
+    assert np.nansum(leaf(x), dtype=np.float32).dtype == np.float32
     at.register(np.nansum, signature="a, axis=None, initial=0", a=rule, override=True)
     assert np.nansum(leaf(x), axis=0, initial=2.0).requires_grad
 
@@ -188,7 +201,26 @@ def test_what_replaces_it_is_that_of_the_graphs_made_afterwards():
     np.testing.assert_allclose(x.grad.numpy(), np.cos(X))
 
 
+def test_a_sequence_of_inputs():
+    def rule(g, i, shapes):
+        start = sum(shape[0] for shape in shapes[:i])
+        return g[start : start + shapes[i][0]]
+
+    def joined(parts):
+        return np.concatenate(parts)
+
+    op = at.register(joined, signature="[parts]", parts=rule)
+    assert op.check([X, Y[:2]])
+    x = leaf()
+    op([x, Y, 2 * x]).sum().backward()
+    assert x.grad.tolist() == [3.0, 3.0, 3.0]
+
+
 REFUSED = {
+    "one rule for a sequence": (
+        lambda: at.register(np.nansum, signature="[a]", vjp=lambda g: g),
+        "vjp= is for arguments that are no sequence",
+    ),
     "an op": (lambda: at.register(op_of(np.sin), x=lambda g: g), "ops have a rule already"),
     "no function": (lambda: at.register(3, x=lambda g: g), "needs a function"),
     "no rule": (lambda: at.register(np.cbrt), "give it a rule per argument"),

@@ -143,8 +143,10 @@ def test_a_result_may_be_written_to():
     held = np.ones(3)
     holding = at.custom_op(x=lambda g: g[1])(lambda x: (held, x * 1.0))
     a, _ = holding(leaf())
-    a += 1.0
-    assert held.tolist() == [1.0, 1.0, 1.0]
+    held += 1.0
+    assert a.tolist() == [1.0, 1.0, 1.0]
+    a += 5.0
+    assert held.tolist() == [2.0, 2.0, 2.0]
 
 
 def test_hooks_retained_gradients_and_freeing():
