@@ -168,7 +168,7 @@ def _other(
     """What an op that returned no array gives: several results, or indices that `where` finds."""
     bits = mode.get()
     parts = out if isinstance(out, (tuple, list)) else (out,)
-    kinds = {np.asarray(part).dtype.kind for part in parts}
+    kinds = {_kind(part) for part in parts}
     made = None
     if (
         bits & RECORD
@@ -186,6 +186,13 @@ def _other(
             if type(result) is Tensor:
                 anomaly.observe(bits, op, raw, result, raw_kwargs)
     return made
+
+
+def _kind(value: Any) -> str:
+    """The kind of the dtype of an array or a number; that of an object for anything else."""
+    if type(value) in SCALARS:
+        return np.min_scalar_type(value).kind
+    return getattr(value, "dtype", _OBJECT).kind
 
 
 def _recorded(

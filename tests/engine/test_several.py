@@ -127,6 +127,15 @@ def test_results_without_gradient():
     np.testing.assert_allclose(at.jvp(lambda x: mixed(x)[0], (X,), (Y,))[1], 2 * X * Y)
 
 
+def test_other_things_among_the_results():
+    op = at.custom_op(x=lambda g: 2 * g[1])(lambda x: ([[1], [1, 2]], 2 * x, {"a": 1}, 2.5))
+    ragged, twice, table, number = op(leaf())
+    assert (ragged, table) == ([[1], [1, 2]], {"a": 1})
+    assert number.item() == 2.5
+    twice.sum().backward()
+    assert op(at.tensor(X))[0] == [[1], [1, 2]]
+
+
 def test_only_integers():
     places = at.custom_op(x=lambda g: g[0])(lambda x: (np.argmax(x), np.argsort(x)))
     assert [p.requires_grad for p in places(leaf())] == [False, False]
