@@ -50,9 +50,18 @@ class Guarded:
         self.asks = tuple(p.name for p in parameters)
 
     def __call__(self, *args: Any) -> Any:
-        args = tuple(map(read_only, args))
+        given: list[Any] = []
+        tracked = False
+        for value in args:
+            if type(value) is np.ndarray:
+                value = value.view()
+                value.setflags(write=False)
+            else:
+                value = read_only(value)
+                tracked = tracked or _tracked(value)
+            given.append(value)
         try:
-            result = self.__wrapped__(*args)
+            result = self.__wrapped__(*given)
         except Exception as error:
             cause = _left_graph(error)
             if cause is not None:
@@ -61,14 +70,14 @@ class Guarded:
                 f"in the rule of {self.op} for {self.argument!r}; what it is given is read-only"
             )
             raise
-        if not any(map(_tracked, args)):
+        if not tracked:
             return result
         plain = [(k, v) for k, v in _parts(result) if isinstance(v, (np.ndarray, np.generic))]
-        if plain and not self._constant(args, plain):
+        if plain and not self._constant(given, plain):
             raise self._left_numpy()
         return result
 
-    def _constant(self, args: tuple[Any, ...], plain: list[tuple[Any, Any]]) -> bool:
+    def _constant(self, args: list[Any], plain: list[tuple[Any, Any]]) -> bool:
         """Whether `plain`, parts of a result on Tensors that are arrays, depend on none of them.
 
         A rule may return zeros, or a partial that is constant. To tell these from what left NumPy
@@ -160,7 +169,7 @@ def read_only(value: Any) -> Any:
     """`value` so that writing to it raises, or reaches nobody else: for Tensors, an alias."""
     if isinstance(value, np.ndarray):
         value = value.view()
-        value.flags.writeable = False
+        value.setflags(write=False)
         return value
     if _is_tensor(value):
         return type(value)(value._data, value._node)
