@@ -24,8 +24,8 @@ that has one of these names is read as ``arg_shape`` and so on.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
-import types
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -198,8 +198,12 @@ class Op:
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """A method, where its first argument is ``self``."""
-        bound = instance is not None and self.params[:1] == ("self",)
-        return types.MethodType(self, instance) if bound else self
+        if instance is None or self.params[:1] != ("self",):
+            return self
+        method: Any = functools.partial(self, instance)
+        method.__name__, method.__doc__ = self.name, self.__doc__
+        method.check = functools.partial(self.check, instance)
+        return method
 
     def names(self, argument: str, rule: Rule, first: str = "g") -> tuple[str, ...]:
         """What `rule` asks for beside `first` (``g`` or ``t``), checked against what there is."""

@@ -224,8 +224,11 @@ def test_methods_partials_and_lambdas():
     assert five.check(X)
 
 
-def test_a_method_on_the_class_keeps_its_check():
+def test_methods_have_their_check_and_signature():
     assert Scale.apply.check(Scale(2.0), X)
+    assert Scale(2.0).apply.check(X)
+    assert str(inspect.signature(Scale(2.0).apply)) == "(x)"
+    assert Scale(2.0).apply.__name__ == "apply"
 
 
 # -- what is refused ------------------------------------------------------------------------------
