@@ -15,7 +15,8 @@ import numpy as np
 
 from autotensor.array import Tensor
 from autotensor.checking.layout import Array, Layout
-from autotensor.checking.observed import Call, Walk
+from autotensor.checking.observed import Call, Walk, fingerprint
+from autotensor.checking.problem import Problem
 from autotensor.checking.report import Finding, told
 from autotensor.checking.run import Run
 from autotensor.engine.memory import memory_of
@@ -45,20 +46,21 @@ def inputs_unchanged(run: Run) -> Finding | None:
         problem.function(*tensors)
     for i, (array, tensor, given) in enumerate(zip(arrays, tensors, problem.arrays, strict=True)):
         for now in (tensor.numpy(), array):
-            if now.tobytes() == given.tobytes():
-                continue
-            name = problem.inputs.names[i]
-            lines = ("compute a new array, or write to a copy: x = x.copy() first",)
-            if now.shape == given.shape:
-                before, after = (
-                    problem.inputs.pack([b if j == i else a for j, a in enumerate(problem.arrays)])
-                    for b in (given, now)
-                )
-                at = _differing(before, after, 0.0)
-                name = problem.inputs.label(at)
-                lines = (f"{before[at]:.12g} before, {after[at]:.12g} after", *lines)
-            return Finding("fail", f"f writes to its inputs: {name}", lines)
+            if fingerprint(now) != fingerprint(given):
+                return _changed(problem, i, now)
     return None
+
+
+def _changed(problem: Problem, i: int, now: Array) -> Finding:
+    name, lines = problem.inputs.names[i], ["compute a new array, or write to a copy"]
+    if now.shape == problem.arrays[i].shape:
+        before = problem.inputs.pack(problem.arrays)
+        after = problem.inputs.pack([*problem.arrays[:i], now, *problem.arrays[i + 1 :]])
+        at = _differing(before, after, 0.0)
+        if at is not None:  # else it is the sign of a zero
+            name = problem.inputs.label(at)
+            lines.insert(0, f"{before[at]:.12g} before, {after[at]:.12g} after")
+    return Finding("fail", f"f writes to its inputs: {name}", tuple(lines))
 
 
 def deterministic_value(run: Run) -> Finding | None:
@@ -111,7 +113,7 @@ def writes_nothing(run: Run) -> Finding | None:
 
 
 def own_memory(run: Run) -> Finding | None:
-    """G09: gradients share memory with nothing but g, and a second call leaves the first's alone."""
+    """G09: gradients share memory with g alone, and a second call leaves the first's alone."""
     if isinstance(run.observed, Exception) or run.walk.error is not None:
         return None
     first = [call for call in run.walk.calls if _is_fresh(call)]
@@ -127,14 +129,15 @@ def own_memory(run: Run) -> Finding | None:
             other = owners.setdefault(id(memory_of(call.result)), call)
             if other is not call and _overlap(call.result, other.result):
                 return _shares(call, f"with {other.where}")
-    before = [call.result.tobytes() for call in first]
+    before = [fingerprint(call.result) for call in first]
     again = [call for call in run.second.calls if _is_fresh(call)]
-    for call, was in zip(first, before, strict=True):
-        if call.result.tobytes() != was:
-            return _shares(call, "with its next: a second call changes what the first returned")
     for call, later in zip(first, again, strict=False):
         if call.result.flags.writeable and _overlap(call.result, later.result):
             return _shares(call, "with its next: it returns the same array each time")
+    run.observed.walk([-g for g in run.seeds])  # the same g again would leave the same values
+    for call, was in zip(first, before, strict=True):
+        if fingerprint(call.result) != was:
+            return _shares(call, "with its next: a second call changes what the first returned")
     return None
 
 
@@ -153,7 +156,7 @@ def _overlap(a: Any, b: Any) -> bool:
     if not isinstance(b, np.ndarray) or not np.may_share_memory(a, b):
         return False
     try:
-        return bool(np.shares_memory(a, b, max_work=10_000))
+        return bool(np.shares_memory(a, b, max_work=10_000))  # type: ignore[arg-type]
     except np.exceptions.TooHardError:
         return True
 
@@ -185,7 +188,7 @@ def deterministic_rule(run: Run) -> Finding | None:
 
 
 def _same(a: Any, b: Any) -> bool:
-    return isinstance(b, np.ndarray) and a.tobytes() == b.tobytes()
+    return isinstance(b, np.ndarray) and fingerprint(a) == fingerprint(b)
 
 
 def _packed(run: Run, walk: Walk) -> Array:
@@ -250,26 +253,26 @@ def no_stale_state(run: Run) -> Finding | None:
     """G12: the gradient of a call is the same after f ran on other inputs."""
     if isinstance(run.first, Exception):
         return None
-    problem = run.problem
+    title = "the rule uses what a later call of f left behind"
     try:
-        pull = problem.pullback()
-        _elsewhere(run)
-        later = pull(run.cotangents[0])
+        pull = run.problem.pullback()
+        for arrays in (*_reshaped(run), *run.elsewhere):
+            with contextlib.suppress(Exception), np.errstate(all="ignore"):
+                run.problem.pullback(arrays)
+                run.problem.evaluate(*[a.copy() for a in arrays])
+            found = _stale(run, title, run.first, pull(run.cotangents[0]))
+            if found:
+                return found
     except Exception as error:  # whatever a rule raises is a finding
         return Finding("fail", "the rule raises once f ran on other inputs", told(error))
-    title = "the rule uses what a later call of f left behind"
-    return _stale(run, title, run.first, later)
+    return None
 
 
-def _elsewhere(run: Run) -> None:
-    """Run f on other inputs, recorded and not, also of other shapes if it takes them."""
-    problem = run.problem
-    fewer = [a[:1] if a.ndim else a for a in run.elsewhere]
-    more = [np.concatenate([a, a[:1]]) if a.ndim else a for a in run.elsewhere]
-    for arrays in (more, fewer, run.elsewhere):
-        with contextlib.suppress(Exception), np.errstate(all="ignore"):
-            problem.pullback(arrays)
-            problem.evaluate(*[a.copy() for a in arrays])
+def _reshaped(run: Run) -> Iterator[list[Array]]:
+    """Inputs of other shapes, which f need not take."""
+    arrays = run.problem.arrays
+    yield [np.concatenate([a, a[:1]]) if a.ndim else a for a in arrays]
+    yield [a[:1] if a.ndim else a for a in arrays]
 
 
 def two_graphs(run: Run) -> Finding | None:
@@ -277,11 +280,10 @@ def two_graphs(run: Run) -> Finding | None:
     if isinstance(run.first, Exception):
         return None
     problem, g = run.problem, run.cotangents[0]
-    there = run.elsewhere
-    try:
-        other = problem.pullback(there)(g)
-    except Exception:  # f may give another shape there, say
-        there, other = problem.arrays, run.first
+    there, other = problem.arrays, run.first
+    for arrays in run.elsewhere[-1:]:
+        with contextlib.suppress(Exception):  # f may give another shape there, say
+            there, other = arrays, problem.pullback(arrays)(g)
     title = "two graphs at once disturb each other"
     for first in (True, False):
         try:
@@ -345,4 +347,5 @@ def _rounding(layout: Layout, vector: Array) -> Array:
 def _slack(run: Run, terms: Array) -> Array:
     """How far rounding may move a sum of terms."""
     peak = np.max(terms, initial=0.0, where=np.isfinite(terms))
-    return run.rtol * terms + (20 if run.low_precision else 1000) * run.problem.eps * peak
+    units = 20 if run.low_precision else 1000
+    return np.asarray(run.rtol * terms + units * run.problem.eps * peak)

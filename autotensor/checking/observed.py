@@ -18,12 +18,13 @@ from autotensor.array import Tensor
 from autotensor.checking.layout import Array
 from autotensor.engine.deferred import Deferred
 from autotensor.engine.graph import Leaf, Node, reachable
+from autotensor.engine.memory import relaid
 from autotensor.engine.modes import enable_grad, no_grad
 from autotensor.engine.plan import OUT, Plan, pass_on
 from autotensor.engine.primitive import Op
 from autotensor.engine.reverse import reverse
 
-__all__ = ["Call", "Observed", "Walk", "acts_by_entry"]
+__all__ = ["Call", "Observed", "Walk", "acts_by_entry", "fingerprint"]
 
 
 def acts_by_entry(op: Op) -> bool:
@@ -117,7 +118,7 @@ class Observed:
         self._called: set[tuple[Node, int]] = set()
         for node in order:
             # Of nodes that stand for several results, a recomputed call say, the kind is "O".
-            if isinstance(node, Node) and node not in stops and node.dtype.kind in "fc":
+            if isinstance(node, Node) and node.dtype.kind in "fc":
                 if node.plan not in plans:
                     plans[node.plan] = self._watched(node.plan)
                 node.plan = plans[node.plan]
@@ -156,13 +157,15 @@ class Observed:
             call = Call(node, parent, name, g)
             self._calls.append(call)
             seen = {"g": g} | call.seen()
-            before = {key: _bytes(value) for key, value in seen.items()}
+            before = {key: fingerprint(value) for key, value in seen.items()}
             try:
                 call.result = pull(_read_only(g), kept, node, parent)
             except Exception:
                 call.result = _tried_again(call, pull, kept)
             else:
-                call.wrote += [key for key, value in seen.items() if _bytes(value) != before[key]]
+                call.wrote += [
+                    key for key, value in seen.items() if fingerprint(value) != before[key]
+                ]
             if isinstance(call.result, Deferred):
                 return pull(g, kept, node, parent)  # the engine may write to the g that it holds
             return call.result
@@ -173,12 +176,13 @@ class Observed:
 def _tried_again(call: Call, pull: Callable[..., Any], kept: Any) -> Any:
     """Run a rule that raised on copies that it may write to, and note whether it does."""
     node, options = call.node, call.node.options
-    g, kept, node.options = _each(np.array, (call.g, kept, options))
-    seen = {"g": g} | {key: v for key, v in zip(call.seen(), (*kept, *node.options.values()))}
-    before = {key: _bytes(value) for key, value in seen.items()}
+    g, kept, node.options = _each(relaid, (call.g, kept, options))
+    values = (*kept, *node.options.values())
+    seen = {"g": g} | dict(zip(call.seen(), values, strict=True))
+    before = {key: fingerprint(value) for key, value in seen.items()}
     try:
         result = pull(g, kept, node, call.parent)
-        call.wrote += [key for key, value in seen.items() if _bytes(value) != before[key]]
+        call.wrote += [key for key, value in seen.items() if fingerprint(value) != before[key]]
         if not call.wrote:
             try:
                 pull(_read_only(g), kept, node, call.parent)
@@ -207,12 +211,15 @@ def _read_only(array: Any) -> Any:
     return array
 
 
-def _bytes(value: Any) -> Any:
-    """What tells whether the arrays in `value` were written to."""
+def fingerprint(value: Any) -> Any:
+    """What tells whether the arrays in `value` were written to, or are the same to the last bit."""
     if isinstance(value, np.ndarray):
+        if value.dtype.char in "gG":  # their padding holds anything
+            with np.errstate(all="ignore"):
+                value = value.astype("D" if value.dtype.char == "G" else "d")
         return hash(value.tobytes())
     if type(value) in (tuple, list):
-        return [_bytes(v) for v in value]
+        return [fingerprint(v) for v in value]
     if type(value) is dict:
-        return {key: _bytes(v) for key, v in value.items()}
+        return {key: fingerprint(v) for key, v in value.items()}
     return None

@@ -67,7 +67,7 @@ def _locked(a: Array) -> Array:
 
 
 _LAYOUTS: dict[str, Callable[[Array], Array]] = {
-    "in Fortran order": np.asfortranarray,
+    "in Fortran order": lambda a: np.array(a, order="F"),
     "at negative strides": _backwards,
     "that are read-only": _locked,
 }
@@ -76,9 +76,11 @@ _LAYOUTS: dict[str, Callable[[Array], Array]] = {
 def _shapes(run: Run) -> Finding | None:
     """The op on arrays of other shapes: no axes, no entries, axes of size 1."""
     op = _elementwise(run)
-    if op is None or not run.problem.inputs.size:
+    if op is None:
         return None
     flat = [a.ravel() for a in np.broadcast_arrays(*run.problem.arrays)]
+    if not flat[0].size:
+        return None
     for shape, arrays, g, wanted in _cases(run, flat):
         graph = _recorded(run, arrays)
         if graph is None or len(graph.outputs) != 1 or np.shape(graph.outputs[0]) != g.shape:
