@@ -15,7 +15,7 @@ import numpy as np
 
 from autotensor.array import Tensor
 from autotensor.checking.layout import Array, Layout
-from autotensor.checking.observed import Call, Walk, fingerprint
+from autotensor.checking.observed import Call, Observed, Walk, fingerprint
 from autotensor.checking.problem import Problem
 from autotensor.checking.report import Finding, told
 from autotensor.checking.run import Run
@@ -39,7 +39,8 @@ def inputs_unchanged(run: Run) -> Finding | None:
     problem = run.problem
     if problem.refused is not None:
         lines = (*told(problem.refused), "compute a new array, or write to a copy")
-        return Finding("fail", "f writes to its inputs", lines)
+        names = " or ".join(problem.inputs.names)
+        return Finding("fail", f"f writes to its inputs: {names}", lines)
     arrays = [a.copy() for a in problem.arrays]
     tensors = [Tensor(a if a.ndim else a[()], None) for a in arrays]
     with np.errstate(all="ignore"):
@@ -117,9 +118,28 @@ def own_memory(run: Run) -> Finding | None:
     if isinstance(run.observed, Exception) or run.walk.error is not None:
         return None
     first = [call for call in run.walk.calls if _is_fresh(call)]
-    held = [a for a in (*run.observed.inputs, *run.observed.outputs) if isinstance(a, np.ndarray)]
+    before = [fingerprint(call.result) for call in first]
+    again = [call for call in run.second.calls if _is_fresh(call)]
+    # The usual cotangent of a scalar, which some rules treat apart; and one unlike the first.
+    for_ones = run.observed.walk([np.ones_like(g) for g in run.seeds])
+    for calls in (first, [call for call in for_ones.calls if _is_fresh(call)]):
+        found = _shared_in(run.observed, calls)
+        if found:
+            return found
+    for call, later in zip(first, again, strict=False):
+        if call.result.flags.writeable and _overlap(call.result, later.result):
+            return _shares(call, "with its next: it returns the same array each time")
+    for call, was in zip(first, before, strict=True):
+        if fingerprint(call.result) != was:
+            return _shares(call, "with its next: a second call changes what the first returned")
+    return None
+
+
+def _shared_in(graph: Observed, calls: list[Call]) -> Finding | None:
+    """What one walk's results share memory with, but for g."""
+    held = [a for a in (*graph.inputs, *graph.outputs) if isinstance(a, np.ndarray)]
     owners: dict[int, Call] = {}
-    for call in first:
+    for call in calls:
         for name, value in call.seen().items():
             if any(_overlap(call.result, a) for a in _arrays(value)):
                 return _shares(call, f"with {name}")
@@ -128,16 +148,7 @@ def own_memory(run: Run) -> Finding | None:
         if call.result.flags.writeable:
             other = owners.setdefault(id(memory_of(call.result)), call)
             if other is not call and _overlap(call.result, other.result):
-                return _shares(call, f"with {other.where}")
-    before = [fingerprint(call.result) for call in first]
-    again = [call for call in run.second.calls if _is_fresh(call)]
-    for call, later in zip(first, again, strict=False):
-        if call.result.flags.writeable and _overlap(call.result, later.result):
-            return _shares(call, "with its next: it returns the same array each time")
-    run.observed.walk([-g for g in run.seeds])  # the same g again would leave the same values
-    for call, was in zip(first, before, strict=True):
-        if fingerprint(call.result) != was:
-            return _shares(call, "with its next: a second call changes what the first returned")
+                return _shares(call, f"with that of {other.where}")
     return None
 
 

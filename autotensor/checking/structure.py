@@ -78,6 +78,8 @@ def _slope(run: Run, span: slice) -> tuple[float, Array] | None:
     """The slope of <g, f> along a random direction of some coordinates, if it is known for sure."""
     try:
         reference = run.reference
+        if reference.scale.size != run.problem.inputs.size:
+            return None  # it moves along a domain that has coordinates of its own
         scale = np.zeros_like(reference.scale)
         scale[span] = np.where(run.held, 0.0, reference.scale)[span]
         direction = random_direction(scale, np.random.default_rng(run.seed))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 import numpy as np
 
 from autotensor.checking.layout import Array
+from autotensor.checking.numerical import Flat, Reference, random_direction
 from autotensor.checking.observed import Observed, acts_by_entry
 from autotensor.checking.report import Finding, told
 from autotensor.checking.run import Run
@@ -36,18 +37,50 @@ def _layouts(run: Run, first: Array) -> Finding | None:
         graph = _recorded(run, arrays)
         if graph is None or [np.shape(y) for y in graph.outputs] != problem.outputs.shapes:
             continue
-        if _apart(run, problem.value, problem.outputs.pack(graph.outputs)) is not None:
-            continue  # f itself differs, so its gradient may
         walk = graph.walk(moved)
         title = f"the gradient differs for inputs and g {name}"
         if walk.error is not None:
             return Finding("fail", f"the rule raises for inputs and g {name}", told(walk.error))
         found = problem.inputs.pack(_filled(arrays, walk.gradients))
+        if _apart(run, problem.value, problem.outputs.pack(graph.outputs)) is not None:
+            finding = _another_function(run, name, change, found)  # so its gradient may differ
+            if finding:
+                return finding
+            continue
         at = _apart(run, first, found)
         if at is not None:
             line = f"{first[at]:.12g} in C order, {found[at]:.12g} so"
             return Finding("fail", f"{title}: {problem.inputs.label(at)}", (line,))
     return None
+
+
+def _another_function(
+    run: Run, name: str, change: Callable[[Array], Array], gradient: Array
+) -> Finding | None:
+    """What to say of the gradient where the layout of the inputs decides what f is."""
+    problem = run.problem
+
+    def function(*arrays: Array) -> tuple[Array, ...]:
+        return problem.evaluate(*[change(a) for a in arrays])
+
+    try:
+        reference = Reference(Flat(function, problem.arrays), run.seed)
+        direction = random_direction(reference.scale, np.random.default_rng(run.seed))
+        slope = reference.along(direction[None], run.cotangents[:1])
+    except Exception:  # the function refuses to be moved: nothing is known
+        return None
+    value, error, terms = slope.value[0, 0], slope.error[0, 0], direction * gradient
+    if not 16 * error < abs(value) < np.inf or slope.spread[0, 0] or not np.all(np.isfinite(terms)):
+        return None
+    if abs(terms.sum() - value) <= 1e-3 * np.sum(np.abs(terms)) + 16 * error:
+        return None
+    line = (
+        f"d <g, output> along a random direction: rule {terms.sum():.12g}, numerical {value:.12g}"
+    )
+    names = ", ".join(problem.inputs.names)
+    return Finding(
+        "fail", f"f and its rule differ for {names} {name}, each in its own way", (line,)
+    )
 
 
 def _backwards(a: Array) -> Array:

@@ -96,6 +96,16 @@ def test_a_function_may_depend_on_the_layout_itself():
     assert at.gradcheck(either, X)
 
 
+def test_a_function_that_depends_on_the_layout_must_have_such_a_rule():
+    @at.custom_op(x=lambda g, x: g.reshape(x.shape) * np.cos(x))
+    def in_memory_order(x):
+        return np.sin(x.ravel(order="K"))
+
+    check, text = failing(in_memory_order, X)
+    assert check == "G18"
+    assert "f and its rule differ for x in Fortran order" in text
+
+
 @pytest.mark.parametrize(
     "function",
     [
