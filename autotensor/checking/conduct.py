@@ -17,7 +17,7 @@ from autotensor.array import Tensor
 from autotensor.checking.layout import Array, Layout
 from autotensor.checking.observed import Call, Observed, Walk, fingerprint
 from autotensor.checking.problem import Problem
-from autotensor.checking.report import Finding, told
+from autotensor.checking.report import Finding, raised, told
 from autotensor.checking.run import Run
 from autotensor.engine.memory import memory_of
 from autotensor.replay import random_states
@@ -160,7 +160,9 @@ def _shares(call: Call, what: str) -> Finding:
 def _is_fresh(call: Call) -> bool:
     """Whether a rule returned an array that is neither g nor a view of it."""
     c = call.result
-    return isinstance(c, np.ndarray) and c.size > 0 and not _overlap(c, call.g)
+    if not isinstance(c, np.ndarray) or not c.size:
+        return False
+    return not any(_overlap(c, g) for g in call.cotangents)
 
 
 def _overlap(a: Any, b: Any) -> bool:
@@ -250,7 +252,7 @@ def linear_in_g(run: Run) -> Finding | None:
                 ]
                 break
     except Exception as error:  # whatever a rule raises is a finding
-        return Finding("fail", "the rule raises for some g", told(error))
+        return raised(run.problem.inputs.names, "the rule raises for some g", error)
     return Finding("fail", "the rule is not linear in g", tuple(lines)) if lines else None
 
 
@@ -275,7 +277,7 @@ def no_stale_state(run: Run) -> Finding | None:
             if found:
                 return found
     except Exception as error:  # whatever a rule raises is a finding
-        return Finding("fail", "the rule raises once f ran on other inputs", told(error))
+        return raised(run.problem.inputs.names, "the rule raises once f ran on other inputs", error)
     return None
 
 
@@ -305,7 +307,7 @@ def two_graphs(run: Run) -> Finding | None:
                 of_two, got = two(g), one(g)
             again = one(g)
         except Exception as error:  # whatever a rule raises is a finding
-            return Finding("fail", f"{title}: a rule raises", told(error))
+            return raised(run.problem.inputs.names, f"{title}: a rule raises", error)
         found = (
             _stale(run, title, run.first, got)
             or _stale(run, title, other, of_two)

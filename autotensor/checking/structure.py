@@ -98,7 +98,8 @@ def gradient_shapes(run: Run) -> Finding | None:
     for call in run.walk.calls:
         # What an op that broadcasts returns is summed; too many axes would be summed with them.
         shape = getattr(call.result, "shape", ())
-        if acts_by_entry(call.node.op) and not _broadcasts_to(shape, call.node.shape):
+        one = call.node.dtype.kind in "fc"  # a node of several results has no shape
+        if one and acts_by_entry(call.node.op) and not _broadcasts_to(shape, call.node.shape):
             error = errors.gradient_shape(call.node.op.name, call.name, shape, call.parent.shape)
             return Finding("fail", "gradient of the wrong shape", told(error))
     return None
@@ -137,7 +138,7 @@ def _wrong_type(call: Call) -> tuple[str, str] | None:
 
 def _wrong_dtype(run: Run, call: Call) -> tuple[str, str] | None:
     c = np.asarray(call.result)
-    real = "f" == call.node.dtype.kind == call.parent.dtype.kind
+    around = [call.parent.dtype, *(g.dtype for g in call.cotangents)]
     if c.dtype.kind not in "biufc":
         return f"returned dtype {c.dtype}", "return an array of numbers"
     if not np.any(c):
@@ -145,7 +146,7 @@ def _wrong_dtype(run: Run, call: Call) -> tuple[str, str] | None:
     if c.dtype.kind in "biu":
         wanted = call.parent.dtype
         return f"returned dtype {c.dtype}, the argument has {wanted}", f"return {wanted}"
-    if c.dtype.kind == "c" and real:
+    if c.dtype.kind == "c" and all(d.kind == "f" for d in around):
         finite = c[np.isfinite(c)]
         size, imag = (np.max(np.abs(part), initial=0.0) for part in (finite, finite.imag))
         # The engine takes the real part, which may be what is meant, as in the rule of np.imag.
@@ -155,7 +156,7 @@ def _wrong_dtype(run: Run, call: Call) -> tuple[str, str] | None:
                 "the engine drops them, since f and x are real, and the rest is not the gradient",
             )
     own = _eps(c.dtype)
-    if own > max(_eps(call.node.dtype), _eps(call.parent.dtype)) and not _coarse(run, own):
+    if own > max(map(_eps, around)) and not _coarse(run, own):
         return (
             f"returned {c.dtype}, which holds {int(-np.log10(own))} digits; "
             f"the argument has {call.parent.dtype}",

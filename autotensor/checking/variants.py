@@ -12,7 +12,7 @@ import numpy as np
 from autotensor.checking.layout import Array
 from autotensor.checking.numerical import Flat, Reference, random_direction
 from autotensor.checking.observed import Observed, acts_by_entry
-from autotensor.checking.report import Finding, told
+from autotensor.checking.report import Finding, raised
 from autotensor.checking.run import Run
 from autotensor.engine.primitive import TABLE, Op
 
@@ -40,7 +40,9 @@ def _layouts(run: Run, first: Array) -> Finding | None:
         walk = graph.walk(moved)
         title = f"the gradient differs for inputs and g {name}"
         if walk.error is not None:
-            return Finding("fail", f"the rule raises for inputs and g {name}", told(walk.error))
+            return raised(
+                run.problem.inputs.names, f"the rule raises for inputs and g {name}", walk.error
+            )
         found = problem.inputs.pack(_filled(arrays, walk.gradients))
         if _apart(run, problem.value, problem.outputs.pack(graph.outputs)) is not None:
             finding = _another_function(run, name, change, found)  # so its gradient may differ
@@ -121,7 +123,7 @@ def _shapes(run: Run) -> Finding | None:
         walk = graph.walk([g.astype(graph.outputs[0].dtype)])
         title = f"for arrays of {shape}"
         if walk.error is not None:
-            return Finding("fail", f"the rule raises {title}", told(walk.error))
+            return raised(run.problem.inputs.names, f"the rule raises {title}", walk.error)
         for name, a, gradient, expected in zip(
             run.problem.inputs.names, arrays, _filled(arrays, walk.gradients), wanted, strict=True
         ):
@@ -197,11 +199,13 @@ def each_output_alone(run: Run) -> Finding | None:
         walk = run.observed.walk([s if k == i else None for i, s in enumerate(run.seeds)])
         title = f"{name} alone, without cotangents of the other outputs"
         if walk.error is not None:
-            return Finding("fail", f"the rule raises for {title}", told(walk.error))
+            return raised(run.problem.inputs.names, f"the rule raises for {title}", walk.error)
         try:
             parts.append(run.pullback(g))
         except Exception as error:  # whatever a rule raises is a finding
-            return Finding("fail", f"the rule raises for zeros beside {name}", told(error))
+            return raised(
+                run.problem.inputs.names, f"the rule raises for zeros beside {name}", error
+            )
         alone = problem.inputs.pack(_filled(problem.arrays, walk.gradients))
         at = _apart(run, parts[-1], alone)
         if at is not None:

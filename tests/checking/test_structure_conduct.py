@@ -238,13 +238,7 @@ def writes_to_a_copy_of_g(g, x):
     return g
 
 
-def wants_x_writeable(g, x):
-    if not x.flags.writeable:
-        raise ValueError("buffer source array is read-only")
-    return g * np.cos(x)
-
-
-@pytest.mark.parametrize("rule", [fills_a_new_array, writes_to_a_copy_of_g, wants_x_writeable])
+@pytest.mark.parametrize("rule", [fills_a_new_array, writes_to_a_copy_of_g])
 def test_rules_that_write_to_their_own_arrays_are_right(rule):
     assert at.gradcheck(sine(rule), X)
 
