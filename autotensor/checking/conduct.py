@@ -108,8 +108,8 @@ def writes_nothing(run: Run) -> Finding | None:
                 ("others use the same memory: return a new array, or write to a copy",),
             )
         if call.refused is not None:
-            lines = ("the engine may give one: copy it first, g = g.copy()", *told(call.refused))
-            return Finding("fail", f"{call.where} raises for a read-only g", lines)
+            lines = ("the engine may give it some: copy first, g = g.copy()", *told(call.refused))
+            return Finding("fail", f"{call.where} raises for read-only arrays", lines)
     return None
 
 

@@ -65,7 +65,8 @@ class Call:
     @property
     def cotangents(self) -> list[Any]:
         """What `g` is made of: one array, or several where the op has several results."""
-        return list(self.g.values.values()) if isinstance(self.g, Deferred) else [self.g]
+        several = getattr(self.g, "values", None)
+        return list(several.values()) if several is not None else [self.g]
 
     @property
     def where(self) -> str:
@@ -203,8 +204,8 @@ def _tried_again(call: Call, pull: Callable[..., Any], kept: Any, error: Excepti
 def _unguarded(call: Call, pull: Callable[..., Any]) -> Callable[..., Any]:
     """The pull of the rule as the user wrote it, where the engine hands it read-only arrays."""
     node, op = call.node, copy.copy(call.node.op)
-    rule = op.rules[call.name]
-    if not hasattr(rule, "asks") or not node.dtype.kind in "fc":
+    rule: Any = op.rules[call.name]
+    if not hasattr(rule, "asks") or node.dtype.kind not in "fc":
         return pull
     op.rules = op.rules | {call.name: rule.__wrapped__}
     plan = Plan(

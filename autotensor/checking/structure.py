@@ -42,7 +42,8 @@ def every_gradient(run: Run) -> Finding | None:
     error = run.first
     if isinstance(error, Exception):
         calls = run.walk.calls
-        if isinstance(error, (errors.ShapeError, errors.DtypeError)) or any(c.wrote for c in calls):
+        writes = any(call.wrote or call.refused for call in calls)
+        if writes or isinstance(error, (errors.ShapeError, errors.DtypeError)):
             return None  # other checks say it better
         if isinstance(error, errors.LostGradientError) and calls and calls[-1].result is not None:
             return None

@@ -251,7 +251,7 @@ def test_a_rule_that_cannot_stand_a_read_only_g_is_caught():
 
     check, text = failing(sine(rule), X)
     assert check == "G08"
-    assert "raises for a read-only g" in text
+    assert "raises for read-only arrays" in text
 
 
 # G09: results share memory.
