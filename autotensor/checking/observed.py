@@ -44,8 +44,8 @@ class Call:
         Of the result and of the argument that is differentiated.
     name
         Of that argument.
-    g
-        The cotangent that the rule was given.
+    g, pull
+        The cotangent that the rule was given, and the rule as the engine calls it.
     result
         What the rule returned, as it is; None if it raised.
     wrote
@@ -58,6 +58,7 @@ class Call:
     parent: Any
     name: str
     g: Any
+    pull: Callable[..., Any]
     result: Any = None
     wrote: list[str] = field(default_factory=list)
     refused: Exception | None = None
@@ -159,7 +160,7 @@ class Observed:
             if (node, slot) in self._called:
                 return pull(g, kept, node, parent)  # a mask of live entries; see engine/live.py
             self._called.add((node, slot))
-            call = Call(node, parent, name, g)
+            call = Call(node, parent, name, g, pull)
             self._calls.append(call)
             seen = {"g": call.cotangents} | call.seen()
             before = {key: fingerprint(value) for key, value in seen.items()}

@@ -388,7 +388,7 @@ def test_rules_that_vary_are_caught(rule):
     STORE.clear()
     check, text = failing(lambda x: np.sum(np.exp(op(x))), X)
     assert check == "G10"
-    assert "the rule of sine for 'x'" in text or rule is right_once
+    assert "it begins in the rule of sine for 'x'" in text or rule is not noisy
 
 
 # G11: a rule is not linear in g.
@@ -410,7 +410,6 @@ NOT_LINEAR = {
     "small ones dropped": lambda g, x: np.where(np.abs(g) < 1e-6, 0, g) * np.cos(x),
     "tiny ones dropped": lambda g, x: np.where(np.abs(g) < 1e-12, 0, g) * np.cos(x),
     "rounded": lambda g, x: np.round(g, 4) * np.cos(x),
-    "in half precision": lambda g, x: g.astype(np.float16).astype(float) * np.cos(x),
     "guarded": lambda g, x: g * np.abs(g) / (np.abs(g) + 1e-3) * np.cos(x),
     "all of one sign": lambda g, x: np.cos(x) * g * (-1 if np.sum(g) < 0 else 1),
 }
