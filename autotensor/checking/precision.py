@@ -20,8 +20,8 @@ __all__ = ["lower_precision"]
 def lower_precision(call: Call) -> np.dtype[Any] | None:
     """The first dtype of lower precision that a rule combines its arguments with, if any."""
     node = call.node
-    if node.dtype.kind not in "fc":
-        return None
+    if node.dtype.kind not in "fc" or call.parent.dtype.kind not in "fc":
+        return None  # one of several results at once
     met: list[np.dtype[Any]] = []
     eps = max(float(np.finfo(d).eps) for d in (node.dtype, call.parent.dtype))
     traced = _traced((call.g, node.kept), met, eps)

@@ -116,6 +116,11 @@ def test_a_loss_of_precision_inside_a_longer_function_is_caught():
     assert "returned float32, which holds 6 digits" in text
 
 
+def test_digits_that_the_tolerance_misses_are_left_to_the_checks_of_numbers():
+    rule = sine(lambda g, x: g * np.cos(x) * np.float16(1.1) / 1.1)
+    assert failing(rule, X)[0] == "G15"
+
+
 WEIGHTS = RNG.normal(size=(4, 2)).astype(np.float32)
 
 LOST_DIGITS = {

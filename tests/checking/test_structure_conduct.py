@@ -567,6 +567,19 @@ def test_state_that_does_no_harm_is_right():
     assert at.gradcheck(remembering(lambda g, x: g * np.cos(x)), X)
 
 
+def test_functions_that_are_recomputed_are_right():
+    def segment(x):
+        return np.sin(x) * x, np.exp(x)
+
+    assert at.gradcheck(lambda x: np.sum(at.checkpoint(segment, x)[0] * x), X, order=2)
+    assert at.gradcheck(lambda x: at.checkpoint(segment, x), X)
+
+
+def test_a_wrong_rule_inside_what_is_recomputed_is_caught():
+    op = sine(lambda g, x: np.abs(g) * np.cos(x))
+    assert failing(lambda x: at.checkpoint(lambda y: op(y) * y, x), X)[0] == "G11"
+
+
 def test_functions_of_a_narrow_domain_are_right():
     assert at.gradcheck(lambda x: np.log(x) + np.sqrt(1 - x), np.array([0.1, 0.5, 0.99]))
 
