@@ -99,7 +99,8 @@ def _drawn_from(function: Any, call: Callable[[], Any]) -> str | None:
 
 def writes_nothing(run: Run) -> Finding | None:
     """G08: no rule writes into g, the inputs or the result."""
-    for call in run.walk.calls:
+    writeable = [] if isinstance(run.first, Exception) else run.second.calls
+    for call in (*run.walk.calls, *writeable):
         if call.wrote:
             what = ", ".join(call.wrote)
             return Finding(

@@ -123,6 +123,7 @@ class Observed:
         self.reached = [leaf in found for leaf in self.leaves]
         self._calls: list[Call] = []
         self._called: set[tuple[Node, int]] = set()
+        self._locked = True
         for node in order:
             if isinstance(node, Node) and (node.dtype.kind in "fc" or hasattr(node, "results")):
                 if node.plan not in plans:
@@ -131,9 +132,12 @@ class Observed:
                 node.kept = _each(_read_only, node.kept)
                 node.options = _each(_read_only, node.options)
 
-    def walk(self, cotangents: Sequence[Array | None]) -> Walk:
-        """Carry cotangents of the outputs down, None for one that has none."""
-        self._calls, self._called = [], set()
+    def walk(self, cotangents: Sequence[Array | None], *, locked: bool = True) -> Walk:
+        """Carry cotangents of the outputs down, None for one that has none.
+
+        Rules get read-only arrays if `locked`, else such that they may write to.
+        """
+        self._calls, self._called, self._locked = [], set(), locked
         seeds: dict[Any, Any] = {}
         for root, g in zip(self.roots, cotangents, strict=True):
             if root is not None and g is not None:
@@ -162,10 +166,13 @@ class Observed:
             self._called.add((node, slot))
             call = Call(node, parent, name, g, pull)
             self._calls.append(call)
-            seen = {"g": call.cotangents} | call.seen()
+            if not self._locked:
+                kept = _each(relaid, kept)
+            held = (*kept, *node.options.values())
+            seen = {"g": call.cotangents} | dict(zip(call.seen(), held, strict=True))
             before = {key: fingerprint(value) for key, value in seen.items()}
             try:
-                call.result = pull(_read_only(g), kept, node, parent)
+                call.result = pull(_read_only(g) if self._locked else g, kept, node, parent)
             except Exception as error:
                 call.result = _tried_again(call, pull, kept, error)
             else:

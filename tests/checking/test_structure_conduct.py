@@ -7,6 +7,7 @@ import autotensor as at
 from autotensor.checking import conduct
 from autotensor.checking.problem import Problem
 from autotensor.checking.run import Run
+from autotensor.engine.primitive import Op
 from tests.checking.structural import failing, sine
 
 RNG = np.random.default_rng(0)
@@ -179,6 +180,14 @@ def zeroes_some_of_g(g, x):
     return result
 
 
+def scales_g_if_it_may(g, x):
+    return np.multiply(g, np.cos(x), out=g if g.flags.writeable else None)
+
+
+def writes_to_x_if_it_may(g, x):
+    return g * np.cos(x, out=x if x.flags.writeable else None)
+
+
 WRITES = [scales_g, writes_by_out, writes_to_x, sorts_x, adds_at_g, zeroes_some_of_g, unlocks_g]
 
 
@@ -194,6 +203,12 @@ def test_rules_that_write_are_caught_inside_a_longer_function(rule):
     op = sine(rule)
     assert failing(lambda x: np.sum(np.exp(op(x + 1)) * x), X)[0] == "G08"
     assert failing(lambda x: np.sum(op(x)), X)[0] == "G08"
+
+
+@pytest.mark.parametrize("rule", [scales_g_if_it_may, writes_to_x_if_it_may])
+def test_rules_of_the_table_that_write_where_they_may_are_caught(rule):
+    check, _ = failing(Op(lambda x: np.sin(x), "rule", "x", {"x": rule}), X)
+    assert check == "G08"
 
 
 def test_a_rule_that_writes_to_the_result_is_caught():
