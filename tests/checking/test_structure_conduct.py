@@ -526,6 +526,23 @@ def test_rules_that_use_the_last_call_are_caught(name):
     assert failing(lambda x: np.sum(np.exp(op(x))), X)[0] == "G12"
 
 
+@pytest.mark.parametrize("value", [np.cos, lambda x: np.sign(x), lambda x: np.argsort(x, None)])
+def test_the_last_call_is_noticed_where_f_takes_one_shape_only(value):
+    def rule(g, x):
+        right = np.array_equal(STORE["x"], value(x))
+        return g * np.cos(x) if right else g
+
+    @at.custom_op(x=rule)
+    def sine(x):
+        assert x.shape == X.shape
+        STORE["x"] = value(x)
+        return np.sin(x)
+
+    check, text = failing(sine, X)
+    assert check == "G12"
+    assert "by itself" in text
+
+
 def stack(pop):
     saved = []
 
