@@ -234,6 +234,14 @@ def test_checks_can_be_left_out():
     assert {"G01", "G13", "G18"} <= set(passed)
 
 
+def test_without_a_gradient_and_the_check_that_says_so_no_numbers_are_compared():
+    run = Run(Problem("sine", sine(lambda g, x: None), [X], ["x"]), 1, None, None, 0)
+    run.skip = frozenset({"G04"})
+    findings, _, skipped = execute(run)
+    assert findings == []
+    assert {"G04", "G14", "G15", "G20"} <= set(skipped)
+
+
 def test_every_finding_is_short():
     for rule in WRONG_TYPES.values():
         assert len(found(sine(rule), X)[1].lines) <= 3
