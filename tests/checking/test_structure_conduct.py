@@ -269,6 +269,16 @@ def test_a_rule_that_cannot_stand_a_read_only_g_is_caught():
     assert "raises for read-only arrays" in text
 
 
+def test_the_engine_may_write_to_the_cotangents_that_it_made():
+    def function(x):
+        y = x * 2
+        y[0] = 0.0
+        y[1, 2] = 1.0
+        return y * y + np.exp(y) + y[1]
+
+    assert at.gradcheck(function, X)
+
+
 # G09: results share memory.
 
 BUFFER = np.zeros(X.shape)

@@ -160,6 +160,13 @@ def test_axes_of_size_one_are_caught():
     assert "y" in text
 
 
+def test_one_entry_beside_many_is_caught():
+    op = elementwise(lambda x, y: y if x.shape == y.shape else 2 * y, lambda x: x)
+    check, text = failing(op, [X[0], X[1]])
+    assert check == "G18"
+    assert "shapes (1,) and (4,)" in text
+
+
 @pytest.mark.parametrize("shapes", [((3, 4), (3, 4)), ((3, 4), (4,)), ((), (2, 1)), ((1,), (0,))])
 def test_elementwise_rules_are_right_at_all_shapes(shapes):
     op = elementwise(lambda y: y, lambda x: x)
