@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["Finding", "GradcheckError", "GradcheckReport", "joined", "source_of", "told"]
+__all__ = ["Finding", "GradcheckError", "GradcheckReport", "joined", "raised", "source_of", "told"]
 
 _SHOWN = 24  # arrays with more entries are not written out in the line that reproduces a run
 
@@ -136,6 +136,11 @@ def source_of(value: Any) -> str:
 def told(error: Exception) -> tuple[str, ...]:
     """An exception as lines of a finding."""
     return tuple(f"{type(error).__name__}: {error}".splitlines())
+
+
+def raised(names: Sequence[str], title: str, error: Exception) -> Finding:
+    """The finding that a rule for one of these inputs raised."""
+    return Finding("fail", f"{title} ({', '.join(names)})", told(error))
 
 
 def joined(values: Sequence[Any]) -> str:

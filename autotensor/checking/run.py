@@ -9,6 +9,7 @@ import numpy as np
 
 from autotensor.checking.layout import Array
 from autotensor.checking.numerical import Flat, Reference
+from autotensor.checking.observed import Observed, Walk
 from autotensor.checking.problem import Problem
 
 __all__ = ["Run"]
@@ -33,6 +34,11 @@ class Run:
         The order of the derivatives of `problem`: above 1, it is itself a gradient.
     held
         Mask of the coordinates of x that are not moved: at a kink there is no second derivative.
+
+    Attributes
+    ----------
+    skip
+        The ids of checks that are not to run.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class Run:
         self.rtol = rtol if rtol is not None else max(1e-6, 20 * problem.eps * self.low_precision)
         self.atol = atol or 0.0
         self.given = (rtol, atol)
+        self.skip: frozenset[str] = frozenset()
         self.evaluations = 0
         self.held = np.zeros(problem.inputs.size, bool) if held is None else held
         self.whole = problem.inputs.size * problem.outputs.size <= _WHOLE
@@ -98,6 +105,55 @@ class Run:
             return error
 
     @cached_property
+    def observed(self) -> Observed | Exception:
+        """The function recorded once more, with its rules watched, or what was raised."""
+        try:
+            return self.problem.observed([a.copy() for a in self.problem.arrays])
+        except Exception as error:
+            return error
+
+    @cached_property
+    def walk(self) -> Walk:
+        """The watched rules at work on the first cotangent."""
+        if isinstance(self.observed, Exception):
+            return Walk([], [], self.observed)
+        return self.observed.walk(self.seeds)
+
+    @cached_property
+    def second(self) -> Walk:
+        """The same walk once more, on arrays that rules may write to: some do so only then."""
+        assert isinstance(self.observed, Observed)
+        return self.observed.walk([g.copy() for g in self.seeds], locked=False)
+
+    @cached_property
+    def seeds(self) -> list[Array]:
+        """The first cotangent, as arrays."""
+        return self.problem.outputs.unpack(self.cotangents[0], own_dtypes=True)
+
+    @cached_property
+    def elsewhere(self) -> list[list[Array]]:
+        """Other inputs of the same shapes, at which the function is finite; nearby ones last."""
+        problem = self.problem
+        rng = np.random.default_rng(self.seed + 1)
+
+        def moved(a: Array) -> Array:
+            typical = np.median(np.abs(a)) if a.size else 0.0
+            steps = rng.choice([-1.0, 1.0], a.shape) / 16
+            return np.asarray(a + steps * np.where(a == 0, typical or 1.0, a)).astype(a.dtype)
+
+        found = []
+        for change in (np.negative, _reversed, lambda a: a * 1.0625, moved):
+            arrays = [np.asarray(change(a)).astype(a.dtype) for a in problem.arrays]
+            try:
+                with np.errstate(all="ignore"):
+                    values = problem.evaluate(*[a.copy() for a in arrays])
+            except Exception:  # outside the domain
+                continue
+            if all(np.all(np.isfinite(v)) for v in values):
+                found.append(arrays)
+        return found
+
+    @cached_property
     def reference(self) -> Reference:
         """The numerical reference, in float64 if the function accepts it, else in its own dtype."""
         problem = self.problem
@@ -132,6 +188,10 @@ class Run:
                 peak = np.max(block, initial=0.0, where=np.isfinite(block))
                 granted[rows, columns] += self.problem.eps * peak
         return 4 * granted
+
+
+def _reversed(a: Array) -> Array:
+    return a.ravel()[::-1].reshape(a.shape)
 
 
 def _jittered(a: Array, rng: np.random.Generator, eps: float) -> Array:
