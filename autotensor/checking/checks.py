@@ -34,7 +34,17 @@ def next_order(run: Run) -> Finding | None:
     except Exception as error:
         return Finding("fail", "the gradient cannot be differentiated", told(error))
     held = np.concatenate([run.held, np.zeros(run.problem.outputs.size, bool)])
-    above = Run(problem, run.order, *run.given, run.seed, run.level + 1, held)
+    above = Run(
+        problem,
+        run.order,
+        *run.given,
+        run.seed,
+        run.level + 1,
+        held,
+        domain=[*run.domain, *[None] * len(run.problem.outputs.shapes)],
+        eps=run.eps,
+        skip=run.skip,
+    )
     findings, _, _ = execute(above)
     run.evaluations += above.evaluations
     if not findings:
@@ -57,17 +67,20 @@ CHECKS = (
 )
 
 
-def execute(run: Run) -> tuple[list[tuple[str, Finding]], list[str], list[str]]:
-    """Run the checks up to the first that fails; return findings, ids passed, ids skipped."""
+def execute(run: Run) -> tuple[list[tuple[str, Finding]], list[str], dict[str, str]]:
+    """Run the checks up to the first that fails; give findings, ids passed, ids skipped and why."""
     findings: list[tuple[str, Finding]] = []
     passed: list[str] = []
-    skipped: list[str] = []
+    skipped: dict[str, str] = {}
     for check in CHECKS:
+        if check.id in run.skip:
+            skipped[check.id] = "not wanted"
+            continue
         found = check.run(run)
         if found is None:
             passed.append(check.id)
         elif found.verdict == "skipped":
-            skipped.append(check.id)
+            skipped[check.id] = found.title
         else:
             findings.append((check.id, found))
             if found.verdict == "fail" or check.essential:

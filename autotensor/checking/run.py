@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,12 @@ class Run:
         The order of the derivatives of `problem`: above 1, it is itself a gradient.
     held
         Mask of the coordinates of x that are not moved: at a kink there is no second derivative.
+    domain
+        For each input the set it stays in: a word, a function, or None.
+    eps
+        The widest step of the differences.
+    skip
+        Ids of checks that are not run.
     """
 
     def __init__(
@@ -44,6 +51,10 @@ class Run:
         seed: int,
         level: int = 1,
         held: Array | None = None,
+        *,
+        domain: Sequence[Any] | None = None,
+        eps: float | None = None,
+        skip: frozenset[str] = frozenset(),
     ) -> None:
         self.problem = problem
         self.order = order
@@ -54,6 +65,9 @@ class Run:
         self.rtol = rtol if rtol is not None else max(1e-6, 20 * problem.eps * self.low_precision)
         self.atol = atol or 0.0
         self.given = (rtol, atol)
+        self.domain = list(domain or [None] * len(problem.arrays))
+        self.eps = eps
+        self.skip = skip
         self.evaluations = 0
         self.held = np.zeros(problem.inputs.size, bool) if held is None else held
         self.whole = problem.inputs.size * problem.outputs.size <= _WHOLE

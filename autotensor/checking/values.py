@@ -39,6 +39,7 @@ def every_entry(run: Run) -> Finding | None:
     output = outputs.label(k) if run.whole else "<g, output>"
     title = f"d {output} / d {inputs.label(int(columns[i]))}"
     lines = list(evidence(found, (i, k)))
+    table = found.table([inputs.label(int(c)) for c in columns], _output_labels(run))
     if found.wrong.any():
         if run.whole:
             lines += diagnose(found, inputs, outputs)
@@ -46,9 +47,15 @@ def every_entry(run: Run) -> Finding | None:
             lines.append(
                 f"{found.wrong.sum():,} of the {found.wrong.size:,} entries drawn disagree"
             )
-        return Finding("fail", f"wrong gradient        {title}", tuple(lines))
+        return Finding("fail", f"wrong gradient        {title}", tuple(lines), table)
     lines.append(_unclear(found))
-    return Finding("inconclusive", f"cannot tell           {title}", tuple(lines))
+    return Finding("inconclusive", f"cannot tell           {title}", tuple(lines), table)
+
+
+def _output_labels(run: Run) -> list[str]:
+    if run.whole:
+        return [run.problem.outputs.label(k) for k in range(run.problem.outputs.size)]
+    return [f"<g{k}, output>" for k in range(len(run.cotangents))]
 
 
 def random_directions(run: Run) -> Finding | None:

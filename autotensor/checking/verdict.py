@@ -1,11 +1,13 @@
 """The verdict on derivatives from a rule, against the numerical reference; and what is wrong."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from autotensor.checking.layout import Array, Layout
 from autotensor.checking.numerical import Estimate
+from autotensor.checking.report import Table
 
 __all__ = ["Comparison", "compare", "diagnose", "evidence"]
 
@@ -40,6 +42,11 @@ class Comparison:
         else:
             size = np.where(self.unclear, self.reference.error, -1.0)
         return tuple(int(i) for i in np.unravel_index(np.argmax(size), size.shape))
+
+    def table(self, rows: Sequence[str], columns: Sequence[str]) -> Table:
+        """The same with labels, for a picture."""
+        value, error = self.reference.value, self.reference.error
+        return Table(tuple(rows), tuple(columns), self.rule, value, error, self.wrong)
 
 
 def compare(
