@@ -38,7 +38,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(_USAGE, f"{self.prog}: {message}\n(--help says more)\n")
 
 
-class _MisuseError(Exception):
+class _UsageError(Exception):
     """What the user has to change; the text says so."""
 
 
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
         keywords = dict(_assignment(text) for text in options.set)
         shapes = options.shape or [(3, 4)] * _required(fn, keywords)
         inputs = _inputs(shapes, options)
-    except _MisuseError as error:
+    except _UsageError as error:
         parser.error(str(error))
     fn = functools.partial(fn, **keywords) if keywords else fn
     domains = options.domain * len(shapes) if len(options.domain) == 1 else options.domain
@@ -126,7 +126,7 @@ def _shape(text: str) -> tuple[int, ...]:
 def _assignment(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
-        raise _MisuseError(f"--set {text}: write NAME=VALUE, such as axis=0")
+        raise _UsageError(f"--set {text}: write NAME=VALUE, such as axis=0")
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
@@ -137,7 +137,7 @@ def _named(op: str) -> Callable[..., Any]:
     """What stands at package.module:name."""
     place, colon, name = op.partition(":")
     if not (place and colon and name):
-        raise _MisuseError(f"{op!r}: write package.module:op, such as numpy:tanh")
+        raise _UsageError(f"{op!r}: write package.module:op, such as numpy:tanh")
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
@@ -145,21 +145,21 @@ def _named(op: str) -> Callable[..., Any]:
     except ModuleNotFoundError as error:
         missing = error.name or place
         if place != missing and not place.startswith(f"{missing}."):
-            raise _MisuseError(
+            raise _UsageError(
                 f"{place} needs the module {missing}, which is not installed"
             ) from error
-        raise _MisuseError(
+        raise _UsageError(
             f"there is no module {missing} here; looked in {os.getcwd()} too"
         ) from error
     except Exception as error:
-        raise _MisuseError(f"importing {place} raised {type(error).__name__}: {error}") from error
+        raise _UsageError(f"importing {place} raised {type(error).__name__}: {error}") from error
     for part in name.split("."):
         if not hasattr(found, part):
             near = _near(part, found)
-            raise _MisuseError(f"{place} has no {name}{f'; did you mean {near}?' if near else ''}")
+            raise _UsageError(f"{place} has no {name}{f'; did you mean {near}?' if near else ''}")
         found = getattr(found, part)
     if not callable(found):
-        raise _MisuseError(f"{op} is no function but {type(found).__name__}")
+        raise _UsageError(f"{op} is no function but {type(found).__name__}")
     return found  # type: ignore[no-any-return]
 
 
@@ -190,15 +190,13 @@ def _inputs(shapes: Sequence[tuple[int, ...]], options: argparse.Namespace) -> l
     try:
         dtype = np.dtype(options.dtype)
     except TypeError:
-        raise _MisuseError(f"--dtype {options.dtype}: no such dtype in NumPy") from None
+        raise _UsageError(f"--dtype {options.dtype}: no such dtype in NumPy") from None
     if dtype.kind not in "fc":
-        raise _MisuseError(
-            f"--dtype {options.dtype} has no derivatives; use a float or complex one"
-        )
+        raise _UsageError(f"--dtype {options.dtype} has no derivatives; use a float or complex one")
     if len(options.domain) not in (0, 1, len(shapes)):
-        raise _MisuseError(f"{len(options.domain)} times --domain for {len(shapes)} inputs")
+        raise _UsageError(f"{len(options.domain)} times --domain for {len(shapes)} inputs")
     if options.domain and (options.low is not None or options.high is not None):
-        raise _MisuseError("--low and --high go without --domain")
+        raise _UsageError("--low and --high go without --domain")
     domains = (options.domain or [None]) * len(shapes)
     rng = np.random.default_rng(options.seed)
     return [
@@ -216,9 +214,9 @@ def _drawn(
     dtype: np.dtype[Any],
 ) -> Array:
     if domain in ("spd", "orthogonal") and (len(shape) < 2 or shape[-1] != shape[-2]):
-        raise _MisuseError(f"--domain {domain} needs a square --shape such as 3,3; got {shape}")
+        raise _UsageError(f"--domain {domain} needs a square --shape such as 3,3; got {shape}")
     if domain == "simplex" and not shape:
-        raise _MisuseError("--domain simplex needs a --shape with an axis, such as 5; got ()")
+        raise _UsageError("--domain simplex needs a --shape with an axis, such as 5; got ()")
     x = rng.normal(size=shape)
     if dtype.kind == "c":
         x = x + 1j * rng.normal(size=shape)
@@ -226,7 +224,7 @@ def _drawn(
         low = low if low is not None else min(0.0, high - 1 if high is not None else 0.0)
         high = high if high is not None else max(1.0, low + 1)
         if not low < high:
-            raise _MisuseError(f"--low {low:g} is not below --high {high:g}")
+            raise _UsageError(f"--low {low:g} is not below --high {high:g}")
         x = rng.uniform(low, high, size=shape)
     elif domain == "positive":
         x = np.exp(rng.normal(size=shape))
