@@ -1,7 +1,7 @@
 """The checks, cheap and structural ones first, because their messages are the clearest.
 
 A check looks at a `Run` and returns None if all is well, or a `Finding`. To add one, write the
-function in `structure` or `values` and put it into `CHECKS` at its place.
+function in `structure`, `conduct`, `variants` or `values` and put it into `CHECKS` at its place.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autotensor.checking import structure, values
+from autotensor.checking import conduct, structure, values, variants
 from autotensor.checking.report import Finding, told
 from autotensor.checking.run import Run
 
@@ -56,12 +56,22 @@ def next_order(run: Run) -> Finding | None:
 
 CHECKS = (
     Check("G01", structure.finite_value, essential=True),
+    Check("G02", conduct.inputs_unchanged),
+    Check("G03", conduct.deterministic_value),
     Check("G04", structure.every_gradient),
     Check("G05", structure.gradient_shapes),
+    Check("G06", structure.gradient_types),
     Check("G07", structure.finite_gradient),
-    Check("G11", structure.linear_in_g),
+    Check("G08", conduct.writes_nothing),
+    Check("G09", conduct.own_memory),
+    Check("G10", conduct.deterministic_rule),
+    Check("G11", conduct.linear_in_g),
+    Check("G12", conduct.no_stale_state),
+    Check("G13", conduct.two_graphs),
     Check("G15", values.every_entry),
     Check("G14", values.random_directions),
+    Check("G18", variants.any_layout),
+    Check("G19", variants.each_output_alone),
     Check("G21", values.forward_mode),
     Check("G20", next_order),
 )

@@ -8,6 +8,7 @@ import numpy as np
 
 from autotensor.array import Tensor
 from autotensor.checking.layout import Array, Layout
+from autotensor.checking.observed import Observed
 from autotensor.engine.modes import no_grad
 from autotensor.transforms import jvp, vjp
 
@@ -39,6 +40,9 @@ class Problem:
         The layouts of the inputs and of those outputs that are float or complex.
     value
         The value at the point, as one real vector.
+    refused
+        What the function raised because it writes to its arguments, which ops get read-only; then
+        there are no outputs.
 
     Raises
     ------
@@ -60,9 +64,16 @@ class Problem:
         self.function = function
         self.arrays = [np.array(a) for a in arrays]
         self.inputs = Layout(self.arrays, names)
-        with _SILENT():
-            values = self.evaluate(*self.arrays)
-        if not values:
+        self.refused: ValueError | None = None
+        values: tuple[Array, ...] = ()
+        try:
+            with _SILENT():
+                values = self.evaluate(*[a.copy() for a in self.arrays])
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            self.refused = error
+        if not values and self.refused is None:
             raise ValueError(f"{name} returns no float or complex array: there is nothing to check")
         if output_names is None:
             output_names = (
@@ -91,6 +102,10 @@ class Problem:
                 return self.inputs.pack(pull(*self.outputs.unpack(g, own_dtypes=True)))
 
         return gradient
+
+    def observed(self, arrays: Sequence[Array]) -> Observed:
+        """Record a call on these very arrays, its rules watched."""
+        return Observed(self._differentiable, arrays)
 
     def push(self, u: Array) -> Array:
         """Carry a tangent forward; both are real vectors."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from autotensor.checking.layout import Array
 from autotensor.checking.numerical import Flat, Reference
+from autotensor.checking.observed import Observed, Walk
 from autotensor.checking.problem import Problem
 
 __all__ = ["Run"]
@@ -110,6 +111,59 @@ class Run:
             return self.pullback(self.cotangents[0])
         except Exception as error:  # whatever a rule raises is a finding
             return error
+
+    @cached_property
+    def observed(self) -> Observed | Exception:
+        """The function recorded once more, with its rules watched, or what was raised."""
+        try:
+            return self.problem.observed([a.copy() for a in self.problem.arrays])
+        except Exception as error:
+            return error
+
+    @cached_property
+    def walk(self) -> Walk:
+        """The watched rules at work on the first cotangent."""
+        if isinstance(self.observed, Exception):
+            return Walk([], [], self.observed)
+        return self.observed.walk(self.seeds)
+
+    @cached_property
+    def second(self) -> Walk:
+        """The same walk once more."""
+        assert isinstance(self.observed, Observed)
+        return self.observed.walk(self.seeds)
+
+    @cached_property
+    def seeds(self) -> list[Array]:
+        """The first cotangent, as arrays."""
+        return self.problem.outputs.unpack(self.cotangents[0], own_dtypes=True)
+
+    @cached_property
+    def elsewhere(self) -> list[Array]:
+        """Other inputs of the same shapes, at which the function is finite if one is found."""
+        problem = self.problem
+        rng = np.random.default_rng(self.seed + 1)
+
+        def moved(a: Array) -> Array:
+            typical = np.median(np.abs(a)) if a.size else 0.0
+            steps = rng.choice([-1.0, 1.0], a.shape) / 16
+            return (a + steps * np.where(a == 0, typical or 1.0, a)).astype(a.dtype)
+
+        candidates = (
+            moved,
+            lambda a: (a * 1.0625).astype(a.dtype),
+            lambda a: a.ravel()[::-1].reshape(a.shape),
+        )
+        for change in candidates:
+            arrays = [change(a) for a in problem.arrays]
+            try:
+                with np.errstate(all="ignore"):
+                    values = problem.evaluate(*[a.copy() for a in arrays])
+                if all(np.all(np.isfinite(v)) for v in values):
+                    return arrays
+            except Exception:  # outside the domain
+                continue
+        return [a.copy() for a in problem.arrays]
 
     @cached_property
     def reference(self) -> Reference:

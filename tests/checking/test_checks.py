@@ -224,8 +224,7 @@ def test_a_rule_wrong_at_second_order_only_is_caught():
     assert at.gradcheck(rule, X)
     check, text = failing(rule, X, order=2)
     assert check == "G20"
-    assert "order 2, G15: wrong gradient" in text
-    assert "grad_x" in text
+    assert "order 2, G04: no gradient reaches x" in text
 
 
 def test_a_rule_wrong_in_the_cotangent_at_second_order_is_caught():
@@ -233,7 +232,7 @@ def test_a_rule_wrong_in_the_cotangent_at_second_order_is_caught():
     assert at.gradcheck(rule, X)
     check, text = failing(rule, X, order=2)
     assert check == "G20"
-    assert "all with respect to g_output" in text
+    assert "order 2, G04: no gradient reaches g_output" in text
 
 
 def test_a_rule_that_leaves_numpy_has_no_second_order():

@@ -1,0 +1,218 @@
+"""One recorded call of a function whose rules are watched: what each is given, returns and does.
+
+The engine puts cotangents right before anyone else sees them: it casts them, takes real parts,
+sums over what was broadcast. So whoever judges rules has to stand between them and the engine. The
+nodes of one graph get plans of their own for it; no other graph is touched.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from autotensor.array import Tensor
+from autotensor.checking.layout import Array
+from autotensor.engine.deferred import Deferred
+from autotensor.engine.graph import Leaf, Node, reachable
+from autotensor.engine.modes import enable_grad, no_grad
+from autotensor.engine.plan import OUT, Plan, pass_on
+from autotensor.engine.primitive import Op
+from autotensor.engine.reverse import reverse
+
+__all__ = ["Call", "Observed", "Walk", "acts_by_entry"]
+
+
+def acts_by_entry(op: Op) -> bool:
+    """Whether `op` is declared to act entry by entry on arrays that broadcast."""
+    if isinstance(op.function, np.ufunc):
+        return op.function.signature is None
+    return op.kind in ("elementwise", "selection") and op.broadcasts and not op.reduces
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of a rule.
+
+    Attributes
+    ----------
+    node, parent
+        Of the result and of the argument that is differentiated.
+    name
+        Of that argument.
+    g
+        The cotangent that the rule was given.
+    result
+        What the rule returned, as it is; None if it raised.
+    wrote
+        The names of what the rule wrote to.
+    refused
+        What the rule raised because `g` is read-only, though it does not write to it.
+    """
+
+    node: Node
+    parent: Any
+    name: str
+    g: Any
+    result: Any = None
+    wrote: list[str] = field(default_factory=list)
+    refused: Exception | None = None
+
+    @property
+    def where(self) -> str:
+        """Which rule it was, in words."""
+        return f"the rule of {self.node.op.name} for {self.name!r}"
+
+    def seen(self) -> dict[str, Any]:
+        """What the rule may read besides `g`, by name."""
+        node, op = self.node, self.node.op
+        slots = op.slots(len(node.parents))
+        named: dict[str, Any] = {}
+        for value, source in zip(node.kept or (), node.plan.sources, strict=True):
+            first = source[0] if isinstance(source, range) and source else source
+            name = "out" if source == OUT else slots[first][0] if isinstance(first, int) else "?"
+            named[name] = value
+        return named | node.options
+
+
+@dataclass(slots=True)
+class Walk:
+    """One pass down the graph: the calls of rules, and the gradients or what was raised."""
+
+    calls: list[Call]
+    gradients: list[Any]
+    error: Exception | None = None
+
+
+class Observed:
+    """A call of a problem's function on arrays, recorded.
+
+    Parameters
+    ----------
+    function
+        Takes Tensors, returns a tuple of them.
+    arrays
+        The arguments, which are taken as they are: memory layout and flags included.
+    """
+
+    def __init__(self, function: Callable[..., Any], arrays: Sequence[Array]) -> None:
+        self.leaves = [Leaf(a.shape, a.dtype, requires_grad=True) for a in arrays]
+        self.inputs = [a if a.ndim else a[()] for a in arrays]
+        tensors = [Tensor(a, leaf) for a, leaf in zip(self.inputs, self.leaves, strict=True)]
+        with np.errstate(all="ignore"), enable_grad():
+            results = function(*tensors)
+        self.outputs = [r._data for r in results]
+        self.roots = [r._node if r.requires_grad else None for r in results]
+        for leaf in self.leaves:
+            leaf.requires_grad = False  # a constant, for any other walk that gets here
+        plans: dict[Plan, Plan] = {}
+        stops = set(self.leaves)
+        order = reachable({root for root in self.roots if root is not None}, stops)
+        found = set(order)
+        self.reached = [leaf in found for leaf in self.leaves]
+        self._calls: list[Call] = []
+        self._called: set[tuple[Node, int]] = set()
+        for node in order:
+            # Of nodes that stand for several results, a recomputed call say, the kind is "O".
+            if isinstance(node, Node) and node not in stops and node.dtype.kind in "fc":
+                if node.plan not in plans:
+                    plans[node.plan] = self._watched(node.plan)
+                node.plan = plans[node.plan]
+                node.kept = _each(_read_only, node.kept)
+                node.options = _each(_read_only, node.options)
+
+    def walk(self, cotangents: Sequence[Array | None]) -> Walk:
+        """Carry cotangents of the outputs down, None for one that has none."""
+        self._calls, self._called = [], set()
+        seeds: dict[Any, Any] = {}
+        for root, g in zip(self.roots, cotangents, strict=True):
+            if root is not None and g is not None:
+                g = g if g.ndim else g[()]
+                seeds[root] = seeds[root] + g if root in seeds else g
+        try:
+            with np.errstate(all="ignore"), no_grad():
+                found = reverse(seeds, set(self.leaves))
+        except Exception as error:  # whatever a rule raises is a finding
+            return Walk(self._calls, [], error)
+        return Walk(self._calls, [found.get(leaf) for leaf in self.leaves])
+
+    def _watched(self, plan: Plan) -> Plan:
+        """A copy of `plan` whose rules are watched."""
+        watched = copy.copy(plan)
+        watched.pulls = [
+            (slot, name, pull if pull is pass_on else self._watch(slot, name, pull), way)
+            for slot, name, pull, way in plan.pulls
+        ]
+        return watched
+
+    def _watch(self, slot: int, name: str, pull: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(g: Any, kept: Any, node: Node, parent: Any) -> Any:
+            if (node, slot) in self._called:
+                return pull(g, kept, node, parent)  # a mask of live entries; see engine/live.py
+            self._called.add((node, slot))
+            call = Call(node, parent, name, g)
+            self._calls.append(call)
+            seen = {"g": g} | call.seen()
+            before = {key: _bytes(value) for key, value in seen.items()}
+            try:
+                call.result = pull(_read_only(g), kept, node, parent)
+            except Exception:
+                call.result = _tried_again(call, pull, kept)
+            else:
+                call.wrote += [key for key, value in seen.items() if _bytes(value) != before[key]]
+            if isinstance(call.result, Deferred):
+                return pull(g, kept, node, parent)  # the engine may write to the g that it holds
+            return call.result
+
+        return watched
+
+
+def _tried_again(call: Call, pull: Callable[..., Any], kept: Any) -> Any:
+    """Run a rule that raised on copies that it may write to, and note whether it does."""
+    node, options = call.node, call.node.options
+    g, kept, node.options = _each(np.array, (call.g, kept, options))
+    seen = {"g": g} | {key: v for key, v in zip(call.seen(), (*kept, *node.options.values()))}
+    before = {key: _bytes(value) for key, value in seen.items()}
+    try:
+        result = pull(g, kept, node, call.parent)
+        call.wrote += [key for key, value in seen.items() if _bytes(value) != before[key]]
+        if not call.wrote:
+            try:
+                pull(_read_only(g), kept, node, call.parent)
+            except Exception as error:
+                call.refused = error
+    finally:
+        node.options = options
+    return result
+
+
+def _each(function: Callable[[Array], Any], value: Any) -> Any:
+    """`value` with ``function`` of each array in it, also inside tuples, lists and dicts."""
+    if isinstance(value, np.ndarray):
+        return function(value)
+    if type(value) in (tuple, list):
+        return type(value)(_each(function, v) for v in value)
+    if type(value) is dict:
+        return {key: _each(function, v) for key, v in value.items()}
+    return value
+
+
+def _read_only(array: Any) -> Any:
+    if isinstance(array, np.ndarray) and array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
+
+
+def _bytes(value: Any) -> Any:
+    """What tells whether the arrays in `value` were written to."""
+    if isinstance(value, np.ndarray):
+        return hash(value.tobytes())
+    if type(value) in (tuple, list):
+        return [_bytes(v) for v in value]
+    if type(value) is dict:
+        return {key: _bytes(v) for key, v in value.items()}
+    return None
