@@ -12,10 +12,28 @@
 - `values`: the checks against the reference.
 - `checks`: the list of checks, in their order.
 - `check`: `gradcheck`.
+- `command`: the same from the command line.
+- `strategies`, `property`: inputs from hypothesis, and tests of an op at many of them. They are
+  loaded when they are first used, because hypothesis is.
 """
+
+import importlib as _importlib
+import typing as _typing
 
 from autotensor.checking.check import gradcheck as gradcheck
 from autotensor.checking.report import GradcheckError as GradcheckError
 from autotensor.checking.report import GradcheckReport as GradcheckReport
 
-__all__ = ["GradcheckError", "GradcheckReport", "gradcheck"]
+if _typing.TYPE_CHECKING:
+    from autotensor.checking import strategies as strategies
+    from autotensor.checking.property import property_test as property_test
+
+__all__ = ["GradcheckError", "GradcheckReport", "gradcheck", "property_test", "strategies"]
+
+
+def __getattr__(name: str) -> _typing.Any:
+    if name == "strategies":
+        return _importlib.import_module("autotensor.checking.strategies")
+    if name == "property_test":
+        return _importlib.import_module("autotensor.checking.property").property_test
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

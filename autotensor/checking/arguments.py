@@ -148,6 +148,8 @@ def _names(fn: Callable[..., Any], count: int, names: Sequence[str] | None) -> l
         if len(given) != count or not all(isinstance(n, str) for n in given):
             raise ValueError(f"names must be {count} strings, one for each argument; got {names!r}")
         return given
+    if isinstance(fn, np.ufunc) and count <= 2:
+        return ["x", "y"][:count]
     try:
         parameters = list(inspect.signature(getattr(fn, "function", fn)).parameters.values())
     except (TypeError, ValueError):

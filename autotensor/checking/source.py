@@ -20,6 +20,7 @@ from autotensor.checking.layout import Array
 __all__ = ["name_of", "source_of", "source_of_function"]
 
 _SHOWN = 64  # arrays with more entries are not written out, unless they are simple
+_FEW = 8  # equal entries, written out one by one
 _WIDEST = 80  # of a lambda
 
 
@@ -161,7 +162,7 @@ def _array_source(a: Array) -> str | None:
     if not a.size:
         wanted = builtin[a.dtype.name] if usual else named
         ways.append(f"np.zeros({a.shape}{', ' * bool(wanted)}{wanted}{order})")
-    elif a.size > 1 and np.all(a == a.flat[0]):
+    elif a.size > _FEW and np.all(a == a.flat[0]):
         ways.append(f"np.full({a.shape}, {_entry(a.flat[0], True)}{dtype}{order})")
     if 0 < a.size <= _SHOWN:
         ways += [f"np.array({_nested(a, few)}{dtype}{order})" for few in (True, False)]
