@@ -15,8 +15,9 @@ import numpy as np
 
 from autotensor.array import Tensor
 from autotensor.checking.layout import Array, Layout
-from autotensor.checking.observed import Call, Walk
-from autotensor.checking.report import Finding, told
+from autotensor.checking.observed import Call, Observed, Walk, fingerprint
+from autotensor.checking.problem import Problem
+from autotensor.checking.report import Finding, raised, told
 from autotensor.checking.run import Run
 from autotensor.engine.memory import memory_of
 from autotensor.replay import random_states
@@ -38,27 +39,29 @@ def inputs_unchanged(run: Run) -> Finding | None:
     problem = run.problem
     if problem.refused is not None:
         lines = (*told(problem.refused), "compute a new array, or write to a copy")
-        return Finding("fail", "f writes to its inputs", lines)
+        names = " or ".join(problem.inputs.names)
+        return Finding("fail", f"f writes to its inputs: {names}", lines)
     arrays = [a.copy() for a in problem.arrays]
     tensors = [Tensor(a if a.ndim else a[()], None) for a in arrays]
     with np.errstate(all="ignore"):
         problem.function(*tensors)
     for i, (array, tensor, given) in enumerate(zip(arrays, tensors, problem.arrays, strict=True)):
         for now in (tensor.numpy(), array):
-            if now.tobytes() == given.tobytes():
-                continue
-            name = problem.inputs.names[i]
-            lines = ("compute a new array, or write to a copy: x = x.copy() first",)
-            if now.shape == given.shape:
-                before, after = (
-                    problem.inputs.pack([b if j == i else a for j, a in enumerate(problem.arrays)])
-                    for b in (given, now)
-                )
-                at = _differing(before, after, 0.0)
-                name = problem.inputs.label(at)
-                lines = (f"{before[at]:.12g} before, {after[at]:.12g} after", *lines)
-            return Finding("fail", f"f writes to its inputs: {name}", lines)
+            if fingerprint(now) != fingerprint(given):
+                return _changed(problem, i, now)
     return None
+
+
+def _changed(problem: Problem, i: int, now: Array) -> Finding:
+    name, lines = problem.inputs.names[i], ["compute a new array, or write to a copy"]
+    if now.shape == problem.arrays[i].shape:
+        before = problem.inputs.pack(problem.arrays)
+        after = problem.inputs.pack([*problem.arrays[:i], now, *problem.arrays[i + 1 :]])
+        at = _differing(before, after, 0.0)
+        if at is not None:  # else it is the sign of a zero
+            name = problem.inputs.label(at)
+            lines.insert(0, f"{before[at]:.12g} before, {after[at]:.12g} after")
+    return Finding("fail", f"f writes to its inputs: {name}", tuple(lines))
 
 
 def deterministic_value(run: Run) -> Finding | None:
@@ -111,13 +114,32 @@ def writes_nothing(run: Run) -> Finding | None:
 
 
 def own_memory(run: Run) -> Finding | None:
-    """G09: gradients share memory with nothing but g, and a second call leaves the first's alone."""
+    """G09: gradients share memory with g alone, and a second call leaves the first's alone."""
     if isinstance(run.observed, Exception) or run.walk.error is not None:
         return None
     first = [call for call in run.walk.calls if _is_fresh(call)]
-    held = [a for a in (*run.observed.inputs, *run.observed.outputs) if isinstance(a, np.ndarray)]
+    before = [fingerprint(call.result) for call in first]
+    again = [call for call in run.second.calls if _is_fresh(call)]
+    # The usual cotangent of a scalar, which some rules treat apart; and one unlike the first.
+    for_ones = run.observed.walk([np.ones_like(g) for g in run.seeds])
+    for calls in (first, [call for call in for_ones.calls if _is_fresh(call)]):
+        found = _shared_in(run.observed, calls)
+        if found:
+            return found
+    for call, later in zip(first, again, strict=False):
+        if call.result.flags.writeable and _overlap(call.result, later.result):
+            return _shares(call, "with its next: it returns the same array each time")
+    for call, was in zip(first, before, strict=True):
+        if fingerprint(call.result) != was:
+            return _shares(call, "with its next: a second call changes what the first returned")
+    return None
+
+
+def _shared_in(graph: Observed, calls: list[Call]) -> Finding | None:
+    """What one walk's results share memory with, but for g."""
+    held = [a for a in (*graph.inputs, *graph.outputs) if isinstance(a, np.ndarray)]
     owners: dict[int, Call] = {}
-    for call in first:
+    for call in calls:
         for name, value in call.seen().items():
             if any(_overlap(call.result, a) for a in _arrays(value)):
                 return _shares(call, f"with {name}")
@@ -126,15 +148,7 @@ def own_memory(run: Run) -> Finding | None:
         if call.result.flags.writeable:
             other = owners.setdefault(id(memory_of(call.result)), call)
             if other is not call and _overlap(call.result, other.result):
-                return _shares(call, f"with {other.where}")
-    before = [call.result.tobytes() for call in first]
-    again = [call for call in run.second.calls if _is_fresh(call)]
-    for call, was in zip(first, before, strict=True):
-        if call.result.tobytes() != was:
-            return _shares(call, "with its next: a second call changes what the first returned")
-    for call, later in zip(first, again, strict=False):
-        if call.result.flags.writeable and _overlap(call.result, later.result):
-            return _shares(call, "with its next: it returns the same array each time")
+                return _shares(call, f"with that of {other.where}")
     return None
 
 
@@ -146,14 +160,16 @@ def _shares(call: Call, what: str) -> Finding:
 def _is_fresh(call: Call) -> bool:
     """Whether a rule returned an array that is neither g nor a view of it."""
     c = call.result
-    return isinstance(c, np.ndarray) and c.size > 0 and not _overlap(c, call.g)
+    if not isinstance(c, np.ndarray) or not c.size:
+        return False
+    return not any(_overlap(c, g) for g in call.cotangents)
 
 
 def _overlap(a: Any, b: Any) -> bool:
     if not isinstance(b, np.ndarray) or not np.may_share_memory(a, b):
         return False
     try:
-        return bool(np.shares_memory(a, b, max_work=10_000))
+        return bool(np.shares_memory(a, b, max_work=10_000))  # type: ignore[arg-type]
     except np.exceptions.TooHardError:
         return True
 
@@ -185,7 +201,7 @@ def deterministic_rule(run: Run) -> Finding | None:
 
 
 def _same(a: Any, b: Any) -> bool:
-    return isinstance(b, np.ndarray) and a.tobytes() == b.tobytes()
+    return isinstance(b, np.ndarray) and fingerprint(a) == fingerprint(b)
 
 
 def _packed(run: Run, walk: Walk) -> Array:
@@ -236,7 +252,7 @@ def linear_in_g(run: Run) -> Finding | None:
                 ]
                 break
     except Exception as error:  # whatever a rule raises is a finding
-        return Finding("fail", "the rule raises for some g", told(error))
+        return raised(run.problem.inputs.names, "the rule raises for some g", error)
     return Finding("fail", "the rule is not linear in g", tuple(lines)) if lines else None
 
 
@@ -250,26 +266,26 @@ def no_stale_state(run: Run) -> Finding | None:
     """G12: the gradient of a call is the same after f ran on other inputs."""
     if isinstance(run.first, Exception):
         return None
-    problem = run.problem
-    try:
-        pull = problem.pullback()
-        _elsewhere(run)
-        later = pull(run.cotangents[0])
-    except Exception as error:  # whatever a rule raises is a finding
-        return Finding("fail", "the rule raises once f ran on other inputs", told(error))
     title = "the rule uses what a later call of f left behind"
-    return _stale(run, title, run.first, later)
+    try:
+        pull = run.problem.pullback()
+        for arrays in (*_reshaped(run), *run.elsewhere):
+            with contextlib.suppress(Exception), np.errstate(all="ignore"):
+                run.problem.pullback(arrays)
+                run.problem.evaluate(*[a.copy() for a in arrays])
+            found = _stale(run, title, run.first, pull(run.cotangents[0]))
+            if found:
+                return found
+    except Exception as error:  # whatever a rule raises is a finding
+        return raised(run.problem.inputs.names, "the rule raises once f ran on other inputs", error)
+    return None
 
 
-def _elsewhere(run: Run) -> None:
-    """Run f on other inputs, recorded and not, also of other shapes if it takes them."""
-    problem = run.problem
-    fewer = [a[:1] if a.ndim else a for a in run.elsewhere]
-    more = [np.concatenate([a, a[:1]]) if a.ndim else a for a in run.elsewhere]
-    for arrays in (more, fewer, run.elsewhere):
-        with contextlib.suppress(Exception), np.errstate(all="ignore"):
-            problem.pullback(arrays)
-            problem.evaluate(*[a.copy() for a in arrays])
+def _reshaped(run: Run) -> Iterator[list[Array]]:
+    """Inputs of other shapes, which f need not take."""
+    arrays = run.problem.arrays
+    yield [np.concatenate([a, a[:1]]) if a.ndim else a for a in arrays]
+    yield [a[:1] if a.ndim else a for a in arrays]
 
 
 def two_graphs(run: Run) -> Finding | None:
@@ -277,11 +293,10 @@ def two_graphs(run: Run) -> Finding | None:
     if isinstance(run.first, Exception):
         return None
     problem, g = run.problem, run.cotangents[0]
-    there = run.elsewhere
-    try:
-        other = problem.pullback(there)(g)
-    except Exception:  # f may give another shape there, say
-        there, other = problem.arrays, run.first
+    there, other = problem.arrays, run.first
+    for arrays in run.elsewhere[-1:]:
+        with contextlib.suppress(Exception):  # f may give another shape there, say
+            there, other = arrays, problem.pullback(arrays)(g)
     title = "two graphs at once disturb each other"
     for first in (True, False):
         try:
@@ -292,7 +307,7 @@ def two_graphs(run: Run) -> Finding | None:
                 of_two, got = two(g), one(g)
             again = one(g)
         except Exception as error:  # whatever a rule raises is a finding
-            return Finding("fail", f"{title}: a rule raises", told(error))
+            return raised(run.problem.inputs.names, f"{title}: a rule raises", error)
         found = (
             _stale(run, title, run.first, got)
             or _stale(run, title, other, of_two)
@@ -345,4 +360,5 @@ def _rounding(layout: Layout, vector: Array) -> Array:
 def _slack(run: Run, terms: Array) -> Array:
     """How far rounding may move a sum of terms."""
     peak = np.max(terms, initial=0.0, where=np.isfinite(terms))
-    return run.rtol * terms + (20 if run.low_precision else 1000) * run.problem.eps * peak
+    units = 20 if run.low_precision else 1000
+    return np.asarray(run.rtol * terms + units * run.problem.eps * peak)

@@ -18,12 +18,13 @@ from autotensor.array import Tensor
 from autotensor.checking.layout import Array
 from autotensor.engine.deferred import Deferred
 from autotensor.engine.graph import Leaf, Node, reachable
+from autotensor.engine.memory import relaid
 from autotensor.engine.modes import enable_grad, no_grad
 from autotensor.engine.plan import OUT, Plan, pass_on
 from autotensor.engine.primitive import Op
 from autotensor.engine.reverse import reverse
 
-__all__ = ["Call", "Observed", "Walk", "acts_by_entry"]
+__all__ = ["Call", "Observed", "Walk", "acts_by_entry", "fingerprint"]
 
 
 def acts_by_entry(op: Op) -> bool:
@@ -60,6 +61,11 @@ class Call:
     result: Any = None
     wrote: list[str] = field(default_factory=list)
     refused: Exception | None = None
+
+    @property
+    def cotangents(self) -> list[Any]:
+        """What `g` is made of: one array, or several where the op has several results."""
+        return list(self.g.values.values()) if isinstance(self.g, Deferred) else [self.g]
 
     @property
     def where(self) -> str:
@@ -116,8 +122,7 @@ class Observed:
         self._calls: list[Call] = []
         self._called: set[tuple[Node, int]] = set()
         for node in order:
-            # Of nodes that stand for several results, a recomputed call say, the kind is "O".
-            if isinstance(node, Node) and node not in stops and node.dtype.kind in "fc":
+            if isinstance(node, Node) and (node.dtype.kind in "fc" or hasattr(node, "results")):
                 if node.plan not in plans:
                     plans[node.plan] = self._watched(node.plan)
                 node.plan = plans[node.plan]
@@ -155,14 +160,16 @@ class Observed:
             self._called.add((node, slot))
             call = Call(node, parent, name, g)
             self._calls.append(call)
-            seen = {"g": g} | call.seen()
-            before = {key: _bytes(value) for key, value in seen.items()}
+            seen = {"g": call.cotangents} | call.seen()
+            before = {key: fingerprint(value) for key, value in seen.items()}
             try:
                 call.result = pull(_read_only(g), kept, node, parent)
-            except Exception:
-                call.result = _tried_again(call, pull, kept)
+            except Exception as error:
+                call.result = _tried_again(call, pull, kept, error)
             else:
-                call.wrote += [key for key, value in seen.items() if _bytes(value) != before[key]]
+                call.wrote += [
+                    key for key, value in seen.items() if fingerprint(value) != before[key]
+                ]
             if isinstance(call.result, Deferred):
                 return pull(g, kept, node, parent)  # the engine may write to the g that it holds
             return call.result
@@ -170,23 +177,41 @@ class Observed:
         return watched
 
 
-def _tried_again(call: Call, pull: Callable[..., Any], kept: Any) -> Any:
+def _tried_again(call: Call, pull: Callable[..., Any], kept: Any, error: Exception) -> Any:
     """Run a rule that raised on copies that it may write to, and note whether it does."""
     node, options = call.node, call.node.options
-    g, kept, node.options = _each(np.array, (call.g, kept, options))
-    seen = {"g": g} | {key: v for key, v in zip(call.seen(), (*kept, *node.options.values()))}
-    before = {key: _bytes(value) for key, value in seen.items()}
+    g, kept, node.options = _each(relaid, (call.g, kept, options))
+    seen = {"g": g} | dict(zip(call.seen(), (*kept, *node.options.values()), strict=True))
+    before = {key: fingerprint(value) for key, value in seen.items()}
     try:
-        result = pull(g, kept, node, call.parent)
-        call.wrote += [key for key, value in seen.items() if _bytes(value) != before[key]]
+        result = _unguarded(call, pull)(g, kept, node, call.parent)
+        call.wrote += [key for key, value in seen.items() if fingerprint(value) != before[key]]
         if not call.wrote:
             try:
                 pull(_read_only(g), kept, node, call.parent)
-            except Exception as error:
-                call.refused = error
+            except Exception as refused:
+                call.refused = refused
+    except Exception:
+        if "read-only" in str(error):
+            call.wrote.append("what it is given: g, an input or out")
+        raise error from None
     finally:
         node.options = options
     return result
+
+
+def _unguarded(call: Call, pull: Callable[..., Any]) -> Callable[..., Any]:
+    """The pull of the rule as the user wrote it, where the engine hands it read-only arrays."""
+    node, op = call.node, copy.copy(call.node.op)
+    rule = op.rules[call.name]
+    if not hasattr(rule, "asks") or not node.dtype.kind in "fc":
+        return pull
+    op.rules = op.rules | {call.name: rule.__wrapped__}
+    plan = Plan(
+        op, sum(1 << slot for slot in node.plan.slots), len(node.parents), node.dtype.kind == "c"
+    )
+    found: Callable[..., Any] = next(p for _, name, p, _ in plan.pulls if name == call.name)
+    return found
 
 
 def _each(function: Callable[[Array], Any], value: Any) -> Any:
@@ -207,12 +232,15 @@ def _read_only(array: Any) -> Any:
     return array
 
 
-def _bytes(value: Any) -> Any:
-    """What tells whether the arrays in `value` were written to."""
+def fingerprint(value: Any) -> Any:
+    """What tells whether the arrays in `value` were written to, or are the same to the last bit."""
     if isinstance(value, np.ndarray):
+        if value.dtype.char in "gG":  # their padding holds anything
+            with np.errstate(all="ignore"):
+                value = value.astype("D" if value.dtype.char == "G" else "d")
         return hash(value.tobytes())
     if type(value) in (tuple, list):
-        return [_bytes(v) for v in value]
+        return [fingerprint(v) for v in value]
     if type(value) is dict:
-        return {key: _bytes(v) for key, v in value.items()}
+        return {key: fingerprint(v) for key, v in value.items()}
     return None

@@ -13,7 +13,7 @@ from autotensor.checking.layout import Array
 from autotensor.checking.notebook import html
 from autotensor.checking.source import source_of, source_of_function
 
-__all__ = ["Finding", "GradcheckError", "GradcheckReport", "Table", "joined", "told"]
+__all__ = ["Finding", "GradcheckError", "GradcheckReport", "Table", "joined", "raised", "told"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +225,11 @@ class GradcheckError(AssertionError):
 def told(error: Exception) -> tuple[str, ...]:
     """An exception as lines of a finding."""
     return tuple(f"{type(error).__name__}: {error}".splitlines())
+
+
+def raised(names: Sequence[str], title: str, error: Exception) -> Finding:
+    """The finding that a rule for one of these inputs raised."""
+    return Finding("fail", f"{title} ({', '.join(names)})", told(error))
 
 
 def joined(values: Sequence[Any]) -> str:

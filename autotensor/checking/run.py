@@ -139,31 +139,27 @@ class Run:
         return self.problem.outputs.unpack(self.cotangents[0], own_dtypes=True)
 
     @cached_property
-    def elsewhere(self) -> list[Array]:
-        """Other inputs of the same shapes, at which the function is finite if one is found."""
+    def elsewhere(self) -> list[list[Array]]:
+        """Other inputs of the same shapes, at which the function is finite; nearby ones last."""
         problem = self.problem
         rng = np.random.default_rng(self.seed + 1)
 
         def moved(a: Array) -> Array:
             typical = np.median(np.abs(a)) if a.size else 0.0
             steps = rng.choice([-1.0, 1.0], a.shape) / 16
-            return (a + steps * np.where(a == 0, typical or 1.0, a)).astype(a.dtype)
+            return np.asarray(a + steps * np.where(a == 0, typical or 1.0, a)).astype(a.dtype)
 
-        candidates = (
-            moved,
-            lambda a: (a * 1.0625).astype(a.dtype),
-            lambda a: a.ravel()[::-1].reshape(a.shape),
-        )
-        for change in candidates:
-            arrays = [change(a) for a in problem.arrays]
+        found = []
+        for change in (np.negative, _reversed, lambda a: a * 1.0625, moved):
+            arrays = [np.asarray(change(a)).astype(a.dtype) for a in problem.arrays]
             try:
                 with np.errstate(all="ignore"):
                     values = problem.evaluate(*[a.copy() for a in arrays])
-                if all(np.all(np.isfinite(v)) for v in values):
-                    return arrays
             except Exception:  # outside the domain
                 continue
-        return [a.copy() for a in problem.arrays]
+            if all(np.all(np.isfinite(v)) for v in values):
+                found.append(arrays)
+        return found
 
     @cached_property
     def reference(self) -> Reference:
@@ -200,6 +196,10 @@ class Run:
                 peak = np.max(block, initial=0.0, where=np.isfinite(block))
                 granted[rows, columns] += self.problem.eps * peak
         return 4 * granted
+
+
+def _reversed(a: Array) -> Array:
+    return a.ravel()[::-1].reshape(a.shape)
 
 
 def _jittered(a: Array, rng: np.random.Generator, eps: float) -> Array:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autotensor import errors
+from autotensor.checking.layout import Array
 from autotensor.checking.numerical import random_direction
 from autotensor.checking.observed import Call, acts_by_entry
 from autotensor.checking.report import Finding, told
@@ -59,27 +60,35 @@ def every_gradient(run: Run) -> Finding | None:
 
 def _cut_off(run: Run, i: int) -> Finding | None:
     """What to say of input `i`, which no gradient reached, if f depends on it."""
-    span, name = run.problem.inputs.spans[i], run.problem.inputs.names[i]
-    try:
-        scale = np.zeros_like(run.reference.scale)
-        scale[span] = np.where(run.held, 0.0, run.reference.scale)[span]
-        direction = random_direction(scale, np.random.default_rng(run.seed))
-        slopes = run.reference.along(direction[None], run.cotangents)
-    except Exception:  # the function refuses to be moved: nothing is known
-        return None
-    size = np.abs(slopes.value)
-    sure = (size > 16 * slopes.error) & (slopes.error < np.inf) & (slopes.spread == 0) & (size > 0)
-    if not np.any(sure):
+    name = run.problem.inputs.names[i]
+    slope = _slope(run, run.problem.inputs.spans[i])
+    if slope is None:
         return None  # constant, or constant in steps: then its gradient is 0
-    slope = slopes.value[0, int(np.argmax(sure[0]))]
     return Finding(
         "fail",
         f"no gradient reaches {name}, though f depends on it",
         (
-            f"rule 0, numerical {slope:.12g}: d <g, output> along a random direction of {name}",
+            f"rule 0, numerical {slope[0]:.12g}: d <g, output> along a random direction of {name}",
             "a detach(), a NumPy array or a constant on the way cuts it off",
         ),
     )
+
+
+def _slope(run: Run, span: slice) -> tuple[float, Array] | None:
+    """The slope of <g, f> along a random direction of some coordinates, if it is known for sure."""
+    try:
+        reference = run.reference
+        if reference.scale.size != run.problem.inputs.size:
+            return None  # it moves along a domain that has coordinates of its own
+        scale = np.zeros_like(reference.scale)
+        scale[span] = np.where(run.held, 0.0, reference.scale)[span]
+        direction = random_direction(scale, np.random.default_rng(run.seed))
+        found = reference.along(direction[None], run.cotangents[:1])
+    except Exception:  # the function refuses to be moved: nothing is known
+        return None
+    value, error = found.value[0, 0], found.error[0, 0]
+    sure = 16 * error < abs(value) < np.inf and found.spread[0, 0] == 0
+    return (float(value), direction) if sure else None
 
 
 def gradient_shapes(run: Run) -> Finding | None:
@@ -89,7 +98,8 @@ def gradient_shapes(run: Run) -> Finding | None:
     for call in run.walk.calls:
         # What an op that broadcasts returns is summed; too many axes would be summed with them.
         shape = getattr(call.result, "shape", ())
-        if acts_by_entry(call.node.op) and not _broadcasts_to(shape, call.node.shape):
+        one = call.node.dtype.kind in "fc"  # a node of several results has no shape
+        if one and acts_by_entry(call.node.op) and not _broadcasts_to(shape, call.node.shape):
             error = errors.gradient_shape(call.node.op.name, call.name, shape, call.parent.shape)
             return Finding("fail", "gradient of the wrong shape", told(error))
     return None
@@ -128,7 +138,7 @@ def _wrong_type(call: Call) -> tuple[str, str] | None:
 
 def _wrong_dtype(run: Run, call: Call) -> tuple[str, str] | None:
     c = np.asarray(call.result)
-    real = "f" == call.node.dtype.kind == call.parent.dtype.kind
+    around = [call.parent.dtype, *(g.dtype for g in call.cotangents)]
     if c.dtype.kind not in "biufc":
         return f"returned dtype {c.dtype}", "return an array of numbers"
     if not np.any(c):
@@ -136,16 +146,17 @@ def _wrong_dtype(run: Run, call: Call) -> tuple[str, str] | None:
     if c.dtype.kind in "biu":
         wanted = call.parent.dtype
         return f"returned dtype {c.dtype}, the argument has {wanted}", f"return {wanted}"
-    if c.dtype.kind == "c" and real:
+    if c.dtype.kind == "c" and all(d.kind == "f" for d in around):
         finite = c[np.isfinite(c)]
         size, imag = (np.max(np.abs(part), initial=0.0) for part in (finite, finite.imag))
-        if imag > np.sqrt(np.finfo(c.dtype).eps) * size:
+        # The engine takes the real part, which may be what is meant, as in the rule of np.imag.
+        if imag > np.sqrt(np.finfo(c.dtype).eps) * size and _contradicted(run):
             return (
-                f"returned {c.dtype} with imaginary parts up to {imag:.3g}; f and x are real",
-                "return the real part, if that is what is meant",
+                f"returned {c.dtype} with imaginary parts up to {imag:.3g}",
+                "the engine drops them, since f and x are real, and the rest is not the gradient",
             )
     own = _eps(c.dtype)
-    if own > max(_eps(call.node.dtype), _eps(call.parent.dtype)) and not _coarse(run, own):
+    if own > max(map(_eps, around)) and not _coarse(run, own):
         return (
             f"returned {c.dtype}, which holds {int(-np.log10(own))} digits; "
             f"the argument has {call.parent.dtype}",
@@ -153,6 +164,16 @@ def _wrong_dtype(run: Run, call: Call) -> tuple[str, str] | None:
             "the digits",
         )
     return None
+
+
+def _contradicted(run: Run) -> bool:
+    """Whether the gradient, as the engine puts it right, is not that of f."""
+    slope = _slope(run, slice(None))
+    if slope is None or isinstance(run.first, Exception):
+        return False
+    numerical, direction = slope
+    terms = direction * run.first
+    return bool(abs(terms.sum() - numerical) > 1e-3 * np.sum(np.abs(terms)) + run.atol)
 
 
 def _eps(dtype: Any) -> float:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 import numpy as np
 
 from autotensor.checking.layout import Array
+from autotensor.checking.numerical import Flat, Reference, random_direction
 from autotensor.checking.observed import Observed, acts_by_entry
-from autotensor.checking.report import Finding, told
+from autotensor.checking.report import Finding, raised
 from autotensor.checking.run import Run
 from autotensor.engine.primitive import TABLE, Op
 
@@ -36,18 +37,52 @@ def _layouts(run: Run, first: Array) -> Finding | None:
         graph = _recorded(run, arrays)
         if graph is None or [np.shape(y) for y in graph.outputs] != problem.outputs.shapes:
             continue
-        if _apart(run, problem.value, problem.outputs.pack(graph.outputs)) is not None:
-            continue  # f itself differs, so its gradient may
         walk = graph.walk(moved)
         title = f"the gradient differs for inputs and g {name}"
         if walk.error is not None:
-            return Finding("fail", f"the rule raises for inputs and g {name}", told(walk.error))
+            return raised(
+                run.problem.inputs.names, f"the rule raises for inputs and g {name}", walk.error
+            )
         found = problem.inputs.pack(_filled(arrays, walk.gradients))
+        if _apart(run, problem.value, problem.outputs.pack(graph.outputs)) is not None:
+            finding = _another_function(run, name, change, found)  # so its gradient may differ
+            if finding:
+                return finding
+            continue
         at = _apart(run, first, found)
         if at is not None:
             line = f"{first[at]:.12g} in C order, {found[at]:.12g} so"
             return Finding("fail", f"{title}: {problem.inputs.label(at)}", (line,))
     return None
+
+
+def _another_function(
+    run: Run, name: str, change: Callable[[Array], Array], gradient: Array
+) -> Finding | None:
+    """What to say of the gradient where the layout of the inputs decides what f is."""
+    problem = run.problem
+
+    def function(*arrays: Array) -> tuple[Array, ...]:
+        return problem.evaluate(*[change(a) for a in arrays])
+
+    try:
+        reference = Reference(Flat(function, problem.arrays), run.seed)
+        direction = random_direction(reference.scale, np.random.default_rng(run.seed))
+        slope = reference.along(direction[None], run.cotangents[:1])
+    except Exception:  # the function refuses to be moved: nothing is known
+        return None
+    value, error, terms = slope.value[0, 0], slope.error[0, 0], direction * gradient
+    if not 16 * error < abs(value) < np.inf or slope.spread[0, 0] or not np.all(np.isfinite(terms)):
+        return None
+    if abs(terms.sum() - value) <= 1e-3 * np.sum(np.abs(terms)) + 16 * error:
+        return None
+    line = (
+        f"d <g, output> along a random direction: rule {terms.sum():.12g}, numerical {value:.12g}"
+    )
+    names = ", ".join(problem.inputs.names)
+    return Finding(
+        "fail", f"f and its rule differ for {names} {name}, each in its own way", (line,)
+    )
 
 
 def _backwards(a: Array) -> Array:
@@ -67,7 +102,7 @@ def _locked(a: Array) -> Array:
 
 
 _LAYOUTS: dict[str, Callable[[Array], Array]] = {
-    "in Fortran order": np.asfortranarray,
+    "in Fortran order": lambda a: np.array(a, order="F"),
     "at negative strides": _backwards,
     "that are read-only": _locked,
 }
@@ -76,9 +111,11 @@ _LAYOUTS: dict[str, Callable[[Array], Array]] = {
 def _shapes(run: Run) -> Finding | None:
     """The op on arrays of other shapes: no axes, no entries, axes of size 1."""
     op = _elementwise(run)
-    if op is None or not run.problem.inputs.size:
+    if op is None:
         return None
     flat = [a.ravel() for a in np.broadcast_arrays(*run.problem.arrays)]
+    if not flat[0].size:
+        return None
     for shape, arrays, g, wanted in _cases(run, flat):
         graph = _recorded(run, arrays)
         if graph is None or len(graph.outputs) != 1 or np.shape(graph.outputs[0]) != g.shape:
@@ -86,7 +123,7 @@ def _shapes(run: Run) -> Finding | None:
         walk = graph.walk([g.astype(graph.outputs[0].dtype)])
         title = f"for arrays of {shape}"
         if walk.error is not None:
-            return Finding("fail", f"the rule raises {title}", told(walk.error))
+            return raised(run.problem.inputs.names, f"the rule raises {title}", walk.error)
         for name, a, gradient, expected in zip(
             run.problem.inputs.names, arrays, _filled(arrays, walk.gradients), wanted, strict=True
         ):
@@ -162,11 +199,13 @@ def each_output_alone(run: Run) -> Finding | None:
         walk = run.observed.walk([s if k == i else None for i, s in enumerate(run.seeds)])
         title = f"{name} alone, without cotangents of the other outputs"
         if walk.error is not None:
-            return Finding("fail", f"the rule raises for {title}", told(walk.error))
+            return raised(run.problem.inputs.names, f"the rule raises for {title}", walk.error)
         try:
             parts.append(run.pullback(g))
         except Exception as error:  # whatever a rule raises is a finding
-            return Finding("fail", f"the rule raises for zeros beside {name}", told(error))
+            return raised(
+                run.problem.inputs.names, f"the rule raises for zeros beside {name}", error
+            )
         alone = problem.inputs.pack(_filled(problem.arrays, walk.gradients))
         at = _apart(run, parts[-1], alone)
         if at is not None:
