@@ -30,6 +30,8 @@ def gradcheck(
     wrt: int | Sequence[int] | None = None,
     names: Sequence[str] | None = None,
     seed: int = 0,
+    domain: Any = None,
+    eps: float | None = None,
 ) -> GradcheckReport:
     """Compare the derivatives of a function with a numerical reference, and check their structure.
 
@@ -97,7 +99,7 @@ def gradcheck(
     called = _argument_names(fn, len(arguments)) if names is None else list(names)
     function = fn if len(chosen) == len(arguments) else of_chosen
     problem = Problem(name, function, [arguments[i] for i in chosen], [called[i] for i in chosen])
-    run = Run(problem, order, rtol, atol, seed)
+    run = Run(problem, order, rtol, atol, seed, domain=[domain] * len(chosen), eps=eps)
     findings, passed, skipped = execute(run)
     options = "".join(
         f", {key}={value!r}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autotensor.checking import structure, values
+from autotensor.checking import neighbourhood, second, structure, values
 from autotensor.checking.report import Finding, told
 from autotensor.checking.run import Run
 
@@ -34,9 +34,23 @@ def next_order(run: Run) -> Finding | None:
     except Exception as error:
         return Finding("fail", "the gradient cannot be differentiated", told(error))
     held = np.concatenate([run.held, np.zeros(run.problem.outputs.size, bool)])
-    above = Run(problem, run.order, *run.given, run.seed, run.level + 1, held)
+    domain = [*run.domain, *[None] * len(run.problem.outputs.shapes)]
+    above = Run(
+        problem,
+        run.order,
+        *run.given,
+        run.seed,
+        run.level + 1,
+        held,
+        domain=domain,
+        eps=run.eps,
+    )
     findings, _, _ = execute(above)
     run.evaluations += above.evaluations
+    if not any(found.verdict == "fail" for _, found in findings):
+        asymmetric = second.symmetric(above, len(run.problem.arrays))
+        if asymmetric is not None:
+            return asymmetric
     if not findings:
         return None
     check, found = findings[-1]  # the one that failed, if any did
@@ -51,7 +65,9 @@ CHECKS = (
     Check("G07", structure.finite_gradient),
     Check("G11", structure.linear_in_g),
     Check("G15", values.every_entry),
+    Check("G16", values.kinks),
     Check("G14", values.random_directions),
+    Check("G17", neighbourhood.nearby_and_far),
     Check("G21", values.forward_mode),
     Check("G20", next_order),
 )
