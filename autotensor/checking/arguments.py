@@ -8,11 +8,10 @@ import numpy as np
 
 from autotensor.array import Tensor
 from autotensor.checking.containers import is_inexact, leaves, replaced
+from autotensor.checking.domains import NAMES
 from autotensor.checking.layout import Array
 
 __all__ = ["Arguments", "check_numbers", "chosen_ids"]
-
-DOMAINS = ("positive", "unit", "spd", "simplex", "orthogonal")
 
 
 class Arguments:
@@ -117,9 +116,9 @@ class Arguments:
         else:
             each = [domain] * len(self.places)
         for one in each:
-            if not (one is None or callable(one) or one in DOMAINS):
+            if not (one is None or callable(one) or one in NAMES):
                 raise ValueError(
-                    f"domain must be a function or one of {', '.join(DOMAINS)}; got {one!r}"
+                    f"domain must be a function or one of {', '.join(NAMES)}; got {one!r}"
                 )
         return each
 

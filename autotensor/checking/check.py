@@ -63,9 +63,9 @@ def gradcheck(
         Positions or names of the arguments to differentiate by, if not all; or labels of arrays in
         them, such as ``"params['w']"``.
     domain : str or callable; or a sequence or dict of these, optional
-        A set in which x stays while it is moved: ``"positive"``, ``"unit"``, ``"spd"``,
-        ``"simplex"``, ``"orthogonal"``, or a function. One for all arguments, one for each, or by
-        name.
+        A set in which x stays while it is moved: ``"positive"``, ``"unit"`` (between -1 and 1),
+        ``"spd"``, ``"simplex"``, ``"orthogonal"``, or a function that maps an array beside the set
+        back into it. One for all arguments, one for each, or by name.
     names : sequence of str, optional
         What the report calls the arguments; by default what `fn` calls them.
     seed : int

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autotensor.checking import conduct, structure, values, variants
+from autotensor.checking import conduct, neighbourhood, second, structure, values, variants
 from autotensor.checking.report import Finding, told
 from autotensor.checking.run import Run
 
@@ -34,6 +34,7 @@ def next_order(run: Run) -> Finding | None:
     except Exception as error:
         return Finding("fail", "the gradient cannot be differentiated", told(error))
     held = np.concatenate([run.held, np.zeros(run.problem.outputs.size, bool)])
+    domain = [*run.domain, *[None] * len(run.problem.outputs.shapes)]
     above = Run(
         problem,
         run.order,
@@ -41,12 +42,16 @@ def next_order(run: Run) -> Finding | None:
         run.seed,
         run.level + 1,
         held,
-        domain=[*run.domain, *[None] * len(run.problem.outputs.shapes)],
+        domain=domain,
         eps=run.eps,
         skip=run.skip,
     )
     findings, _, _ = execute(above)
     run.evaluations += above.evaluations
+    if not any(found.verdict == "fail" for _, found in findings):
+        asymmetric = second.symmetric(above, len(run.problem.arrays))
+        if asymmetric is not None:
+            return asymmetric
     if not findings:
         return None
     check, found = findings[-1]  # the one that failed, if any did
@@ -69,7 +74,9 @@ CHECKS = (
     Check("G12", conduct.no_stale_state),
     Check("G13", conduct.two_graphs),
     Check("G15", values.every_entry),
+    Check("G16", values.kinks),
     Check("G14", values.random_directions),
+    Check("G17", neighbourhood.nearby_and_far),
     Check("G18", variants.any_layout),
     Check("G19", variants.each_output_alone),
     Check("G21", values.forward_mode),

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from autotensor.checking.arguments import DOMAINS
 from autotensor.checking.check import gradcheck
+from autotensor.checking.domains import NAMES
 from autotensor.checking.layout import Array
 
 __all__ = ["main"]
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--domain",
         action="append",
-        choices=DOMAINS,
+        choices=NAMES,
         default=[],
         help="set the inputs lie in, once for all or once for each",
     )

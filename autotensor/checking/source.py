@@ -39,7 +39,7 @@ def name_of(fn: Callable[..., Any]) -> str:
     if not isinstance(name, str):
         return type(fn).__name__
     if name == "<lambda>":
-        code = fn.__code__
+        code = inspect.unwrap(getattr(fn, "function", fn)).__code__
         file = code.co_filename.replace("\\", "/").rpartition("/")[2]
         return f"<lambda> of {file}:{code.co_firstlineno}"
     return name
@@ -71,7 +71,7 @@ def source_of_function(fn: Callable[..., Any], kept: str) -> str:
     inner = getattr(fn, "function", fn)  # of an op
     name, module = getattr(inner, "__qualname__", ""), getattr(inner, "__module__", None)
     if getattr(inner, "__name__", "") == "<lambda>":
-        return _lambda_source(inner) or kept
+        return (inner is fn and _lambda_source(fn)) or kept
     if "<locals>." in name and "." not in name.rpartition("<locals>.")[2]:
         return name.rpartition(".")[2]
     found: Any = sys.modules.get(module or "")

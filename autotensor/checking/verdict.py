@@ -26,12 +26,20 @@ class Comparison:
         Where the two disagree beyond doubt.
     unclear
         Where the reference is too uncertain to tell.
+    telling
+        Where its error bar says something.
     """
 
     rule: Array
     reference: Estimate
     wrong: Array
     unclear: Array
+    telling: Array
+
+    def only(self, judged: Array) -> "Comparison":
+        """Judge the entries in a mask alone."""
+        wrong, unclear = self.wrong & judged, self.unclear & judged
+        return Comparison(self.rule, self.reference, wrong, unclear, self.telling)
 
     @property
     def worst(self) -> tuple[int, ...]:
@@ -73,7 +81,11 @@ def compare(
     # At a vertical tangent the rule is infinite, and NaN in the outputs that g leaves out.
     vertical = np.any(np.isinf(a) & (~telling | (reference.spread > 0)), axis=1, keepdims=True)
     wrong = np.where(np.isfinite(a), beyond, telling & ~vertical)
-    return Comparison(a, reference, wrong, ~wrong & (~telling | ~np.isfinite(a)))
+    # Nothing moves and the rule says so: there may be no scale to hold an error bar against.
+    still = (a == 0) & (d == 0) & (e < np.inf)
+    stairs = wrong & (a == 0) & (reference.stairs > 0)
+    unclear = ~wrong & ~still & (~telling | ~np.isfinite(a))
+    return Comparison(a, reference, wrong & ~stairs, unclear | stairs, telling)
 
 
 def evidence(comparison: Comparison, at: tuple[int, ...]) -> tuple[str, str]:
@@ -88,7 +100,9 @@ def evidence(comparison: Comparison, at: tuple[int, ...]) -> tuple[str, str]:
     return f"rule        {a:.12g}", numerical
 
 
-def diagnose(comparison: Comparison, inputs: Layout, outputs: Layout) -> list[str]:
+def diagnose(
+    comparison: Comparison, inputs: Layout, outputs: Layout, arrays: Sequence[Array] = ()
+) -> list[str]:
     """Say which entries of a whole Jacobian, (inputs, outputs), are wrong, and how if it shows."""
     a, d, wrong = comparison.rule, comparison.reference.value, comparison.wrong
     rest = ~wrong & ~comparison.unclear
