@@ -152,15 +152,21 @@ BUGS = {
 }
 
 
+def _tested(op, given):
+    if isinstance(given, dict):
+        return property_test(examples=200, **given)(op)
+    return property_test(given, examples=200)(op)
+
+
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
 def test_a_bug_ends_in_inputs_one_can_work_out(bug):
     entries, largest = BUGS[bug]
     op, given = bug()
-    test = property_test(given)(op) if not isinstance(given, dict) else property_test(**given)(op)
-    start = time.perf_counter()
+    test = _tested(op, given)
+    start = time.process_time()
     with pytest.raises(at.GradcheckError) as caught:
         test()
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     report = caught.value.report
     arrays = [x for x in report.inputs if isinstance(x, np.ndarray)]
     assert sum(x.size for x in arrays) <= entries
@@ -175,7 +181,7 @@ def test_a_bug_ends_in_inputs_one_can_work_out(bug):
 def test_right_ops_pass_and_their_inputs_are_those_drawn():
     seen = []
 
-    @property_test(x=strategies.positive(), axis=strategies.axes(1), order=2, examples=20)
+    @property_test(x=strategies.positive(), axis=strategies.axes(1), examples=20)
     def test_total(x, axis):
         seen.append((x.shape, axis))
         return np.sum(np.log(x), axis=axis) if x.ndim == 1 else np.log(x)

@@ -33,7 +33,7 @@ _DOMAINS = {
     "real": (
         st.integers(-8, 8).map(float),
         st.integers(-16, 16).map(lambda k: k / 2),
-        st.floats(-100, 100, allow_subnormal=False),
+        st.floats(-100, 100).map(lambda x: x if abs(x) > 1e-6 else 0.0),
     ),
     "positive": (
         st.integers(1, 8).map(float),
@@ -44,7 +44,10 @@ _DOMAINS = {
         st.integers(1, 8).map(float) | st.integers(-8, -1).map(float),
         st.floats(0.01, 100) | st.floats(-100, -0.01),
     ),
-    "unit": (st.integers(-7, 7).map(lambda k: k / 8), st.floats(-0.99, 0.99)),
+    "unit": (
+        st.integers(-7, 7).map(lambda k: k / 8),
+        st.floats(-0.99, 0.99).map(lambda x: x if abs(x) > 1e-6 else 0.0),
+    ),
 }
 _BESIDE = (0.0, 2.0**-10, -(2.0**-10), 1e-7, -1e-7)  # distances from a kink
 
@@ -98,8 +101,9 @@ def arrays(
     dtype : dtype or strategy
         See `dtypes`. Complex ones draw both parts.
     domain : str or strategy
-        Of the entries: ``"real"``; ``"positive"``, from 0.01; ``"nonzero"``, as far from 0;
-        ``"unit"``, between -1 and 1; or a strategy for an entry.
+        Of the entries: ``"real"``, with none closer to 0 than 1e-6 but 0 itself; ``"positive"``,
+        from 0.01; ``"nonzero"``, as far from 0; ``"unit"``, between -1 and 1; or a strategy for an
+        entry.
     kinks : sequence of float
         Values at which, and close to which, entries are to be.
     ties : bool, optional
