@@ -32,8 +32,9 @@ __all__ = ["GradcheckError", "GradcheckReport", "gradcheck", "property_test", "s
 
 
 def __getattr__(name: str) -> _typing.Any:
-    if name == "strategies":
-        return _importlib.import_module("autotensor.checking.strategies")
-    if name == "property_test":
+    if name in ("strategies", "property_test"):  # the first says so where hypothesis is missing
+        strategies = _importlib.import_module("autotensor.checking.strategies")
+        if name == "strategies":
+            return strategies
         return _importlib.import_module("autotensor.checking.property").property_test
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,7 @@
 """Planted bugs of different kinds: hypothesis ends with inputs one can work out by hand."""
 
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -261,3 +263,14 @@ def test_misuse_is_named(together, given, message):
 
     with pytest.raises(TypeError, match=message):
         property_test(*together, **given)(f)
+
+
+@pytest.mark.parametrize("name", ["strategies", "property_test"])
+def test_hypothesis_is_loaded_on_use_and_named_where_it_is_missing(name):
+    code = (
+        "import sys, autotensor as at; at.gradcheck; assert 'hypothesis' not in sys.modules; "
+        "import importlib.util as u; u.find_spec = lambda name: None; "
+        f"at.checking.{name}"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "need hypothesis: pip install hypothesis" in run.stderr

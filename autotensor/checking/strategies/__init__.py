@@ -14,7 +14,8 @@ import importlib.util
 
 if importlib.util.find_spec("hypothesis") is None:
     raise ModuleNotFoundError(
-        "the strategies of autotensor need hypothesis: pip install hypothesis", name="hypothesis"
+        "the strategies and property_test need hypothesis: pip install hypothesis",
+        name="hypothesis",
     )
 
 from autotensor.checking.strategies.calls import Expression as Expression
