@@ -99,7 +99,8 @@ def _drawn_from(function: Any, call: Callable[[], Any]) -> str | None:
 
 def writes_nothing(run: Run) -> Finding | None:
     """G08: no rule writes into g, the inputs or the result."""
-    for call in run.walk.calls:
+    writeable = [] if isinstance(run.first, Exception) else run.second.calls
+    for call in (*run.walk.calls, *writeable):
         if call.wrote:
             what = ", ".join(call.wrote)
             return Finding(
@@ -108,8 +109,8 @@ def writes_nothing(run: Run) -> Finding | None:
                 ("others use the same memory: return a new array, or write to a copy",),
             )
         if call.refused is not None:
-            lines = ("the engine may give one: copy it first, g = g.copy()", *told(call.refused))
-            return Finding("fail", f"{call.where} raises for a read-only g", lines)
+            lines = ("the engine may give it some: copy first, g = g.copy()", *told(call.refused))
+            return Finding("fail", f"{call.where} raises for read-only arrays", lines)
     return None
 
 

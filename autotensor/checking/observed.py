@@ -44,8 +44,8 @@ class Call:
         Of the result and of the argument that is differentiated.
     name
         Of that argument.
-    g
-        The cotangent that the rule was given.
+    g, pull
+        The cotangent that the rule was given, and the rule as the engine calls it.
     result
         What the rule returned, as it is; None if it raised.
     wrote
@@ -58,6 +58,7 @@ class Call:
     parent: Any
     name: str
     g: Any
+    pull: Callable[..., Any]
     result: Any = None
     wrote: list[str] = field(default_factory=list)
     refused: Exception | None = None
@@ -65,7 +66,8 @@ class Call:
     @property
     def cotangents(self) -> list[Any]:
         """What `g` is made of: one array, or several where the op has several results."""
-        return list(self.g.values.values()) if isinstance(self.g, Deferred) else [self.g]
+        several = getattr(self.g, "values", None)
+        return list(several.values()) if several is not None else [self.g]
 
     @property
     def where(self) -> str:
@@ -121,6 +123,7 @@ class Observed:
         self.reached = [leaf in found for leaf in self.leaves]
         self._calls: list[Call] = []
         self._called: set[tuple[Node, int]] = set()
+        self._locked = True
         for node in order:
             if isinstance(node, Node) and (node.dtype.kind in "fc" or hasattr(node, "results")):
                 if node.plan not in plans:
@@ -129,9 +132,12 @@ class Observed:
                 node.kept = _each(_read_only, node.kept)
                 node.options = _each(_read_only, node.options)
 
-    def walk(self, cotangents: Sequence[Array | None]) -> Walk:
-        """Carry cotangents of the outputs down, None for one that has none."""
-        self._calls, self._called = [], set()
+    def walk(self, cotangents: Sequence[Array | None], *, locked: bool = True) -> Walk:
+        """Carry cotangents of the outputs down, None for one that has none.
+
+        Rules get read-only arrays if `locked`, else such that they may write to.
+        """
+        self._calls, self._called, self._locked = [], set(), locked
         seeds: dict[Any, Any] = {}
         for root, g in zip(self.roots, cotangents, strict=True):
             if root is not None and g is not None:
@@ -158,12 +164,15 @@ class Observed:
             if (node, slot) in self._called:
                 return pull(g, kept, node, parent)  # a mask of live entries; see engine/live.py
             self._called.add((node, slot))
-            call = Call(node, parent, name, g)
+            call = Call(node, parent, name, g, pull)
             self._calls.append(call)
-            seen = {"g": call.cotangents} | call.seen()
+            if not self._locked:
+                kept = _each(relaid, kept)
+            held = (*kept, *node.options.values())
+            seen = {"g": call.cotangents} | dict(zip(call.seen(), held, strict=True))
             before = {key: fingerprint(value) for key, value in seen.items()}
             try:
-                call.result = pull(_read_only(g), kept, node, parent)
+                call.result = pull(_read_only(g) if self._locked else g, kept, node, parent)
             except Exception as error:
                 call.result = _tried_again(call, pull, kept, error)
             else:
@@ -203,8 +212,8 @@ def _tried_again(call: Call, pull: Callable[..., Any], kept: Any, error: Excepti
 def _unguarded(call: Call, pull: Callable[..., Any]) -> Callable[..., Any]:
     """The pull of the rule as the user wrote it, where the engine hands it read-only arrays."""
     node, op = call.node, copy.copy(call.node.op)
-    rule = op.rules[call.name]
-    if not hasattr(rule, "asks") or not node.dtype.kind in "fc":
+    rule: Any = op.rules[call.name]
+    if not hasattr(rule, "asks") or node.dtype.kind not in "fc":
         return pull
     op.rules = op.rules | {call.name: rule.__wrapped__}
     plan = Plan(

@@ -173,9 +173,9 @@ class Run:
 
     @cached_property
     def second(self) -> Walk:
-        """The same walk once more."""
+        """The same walk once more, on arrays that rules may write to: some do so only then."""
         assert isinstance(self.observed, Observed)
-        return self.observed.walk(self.seeds)
+        return self.observed.walk([g.copy() for g in self.seeds], locked=False)
 
     @cached_property
     def seeds(self) -> list[Array]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from autotensor import errors
-from autotensor.checking.layout import Array
 from autotensor.checking.numerical import random_direction
 from autotensor.checking.observed import Call, acts_by_entry
+from autotensor.checking.precision import lower_precision
 from autotensor.checking.report import Finding, told
 from autotensor.checking.run import Run
 from autotensor.engine.deferred import Deferred
@@ -42,7 +42,8 @@ def every_gradient(run: Run) -> Finding | None:
     error = run.first
     if isinstance(error, Exception):
         calls = run.walk.calls
-        if isinstance(error, (errors.ShapeError, errors.DtypeError)) or any(c.wrote for c in calls):
+        writes = any(call.wrote or call.refused for call in calls)
+        if writes or isinstance(error, (errors.ShapeError, errors.DtypeError)):
             return None  # other checks say it better
         if isinstance(error, errors.LostGradientError) and calls and calls[-1].result is not None:
             return None
@@ -68,13 +69,13 @@ def _cut_off(run: Run, i: int) -> Finding | None:
         "fail",
         f"no gradient reaches {name}, though f depends on it",
         (
-            f"rule 0, numerical {slope[0]:.12g}: d <g, output> along a random direction of {name}",
+            f"rule 0, numerical {slope:.12g}: d <g, output> along a random direction of {name}",
             "a detach(), a NumPy array or a constant on the way cuts it off",
         ),
     )
 
 
-def _slope(run: Run, span: slice) -> tuple[float, Array] | None:
+def _slope(run: Run, span: slice) -> float | None:
     """The slope of <g, f> along a random direction of some coordinates, if it is known for sure."""
     try:
         reference = run.reference
@@ -88,7 +89,7 @@ def _slope(run: Run, span: slice) -> tuple[float, Array] | None:
         return None
     value, error = found.value[0, 0], found.error[0, 0]
     sure = 16 * error < abs(value) < np.inf and found.spread[0, 0] == 0
-    return (float(value), direction) if sure else None
+    return float(value) if sure else None
 
 
 def gradient_shapes(run: Run) -> Finding | None:
@@ -123,6 +124,29 @@ def gradient_types(run: Run) -> Finding | None:
             )
     if isinstance(run.first, errors.DtypeError):
         return Finding("fail", "gradient of the wrong type", told(run.first))
+    return None if isinstance(run.first, Exception) else _lost_digits(run)
+
+
+def _lost_digits(run: Run) -> Finding | None:
+    """What to say of constants and casts of lower precision in a rule, if they cost digits."""
+    if run.low_precision or run.given[0] is not None:
+        return None  # the tolerance is in digits, or the caller's
+    for call in run.walk.calls:
+        met = None if call.wrote or call.refused else lower_precision(call)
+        if met is None:
+            continue
+        apart = _contradicted(run, 3e-10)
+        if apart is None or _contradicted(run, run.rtol):
+            return None  # no harm is done; or so much that the checks of numbers say more
+        return Finding(
+            "fail",
+            "gradient of lower precision",
+            (
+                f"{call.where} computes with {met} numbers, which cost digits",
+                f"rule {apart[0]:.15g}, numerical {apart[1]:.15g} along a random direction",
+                f"write constants as Python numbers, and keep arrays in {call.parent.dtype}",
+            ),
+        )
     return None
 
 
@@ -150,7 +174,7 @@ def _wrong_dtype(run: Run, call: Call) -> tuple[str, str] | None:
         finite = c[np.isfinite(c)]
         size, imag = (np.max(np.abs(part), initial=0.0) for part in (finite, finite.imag))
         # The engine takes the real part, which may be what is meant, as in the rule of np.imag.
-        if imag > np.sqrt(np.finfo(c.dtype).eps) * size and _contradicted(run):
+        if imag > np.sqrt(np.finfo(c.dtype).eps) * size and _contradicted(run, 1e-3):
             return (
                 f"returned {c.dtype} with imaginary parts up to {imag:.3g}",
                 "the engine drops them, since f and x are real, and the rest is not the gradient",
@@ -166,14 +190,27 @@ def _wrong_dtype(run: Run, call: Call) -> tuple[str, str] | None:
     return None
 
 
-def _contradicted(run: Run) -> bool:
-    """Whether the gradient, as the engine puts it right, is not that of f."""
-    slope = _slope(run, slice(None))
-    if slope is None or isinstance(run.first, Exception):
-        return False
-    numerical, direction = slope
-    terms = direction * run.first
-    return bool(abs(terms.sum() - numerical) > 1e-3 * np.sum(np.abs(terms)) + run.atol)
+def _contradicted(run: Run, relative: float) -> tuple[float, float] | None:
+    """The slopes of rule and reference along a random direction where they surely differ."""
+    try:
+        reference = run.reference
+        free = np.where(run.held, 0.0, reference.scale)
+        rng = np.random.default_rng(run.seed)
+        directions = np.stack([random_direction(free, rng) for _ in range(4)])
+        gradients = run.gradients(run.cotangents)
+        found = reference.along(directions, run.cotangents)
+    except Exception:  # the function refuses to be moved: nothing is known
+        return None
+    terms = np.abs(directions) @ np.abs(gradients)
+    slopes = directions @ gradients
+    natural = np.abs(run.cotangents) @ np.abs(run.problem.value)
+    granted = relative * terms + 16 * found.error + 1e3 * run.problem.eps * natural + run.atol
+    apart = np.abs(slopes - found.value)
+    known = (found.spread == 0) & np.isfinite(terms) & (found.error < np.inf)
+    worst = np.argmax(np.where(known, apart / (granted + np.finfo(float).tiny), -1.0))
+    if not known.flat[worst] or not apart.flat[worst] > granted.flat[worst]:
+        return None
+    return float(slopes.flat[worst]), float(found.value.flat[worst])
 
 
 def _eps(dtype: Any) -> float:

@@ -116,6 +116,66 @@ def test_a_loss_of_precision_inside_a_longer_function_is_caught():
     assert "returned float32, which holds 6 digits" in text
 
 
+def test_digits_that_the_tolerance_misses_are_left_to_the_checks_of_numbers():
+    rule = sine(lambda g, x: g * np.cos(x) * np.float16(1.1) / 1.1)
+    assert failing(rule, X)[0] == "G15"
+
+
+WEIGHTS = RNG.normal(size=(4, 2)).astype(np.float32)
+
+LOST_DIGITS = {
+    "a constant": lambda g, x: g * np.cos(x) * np.float32(1.1) / 1.1,
+    "a constant array": lambda g, x: g * np.cos(x) * np.full(4, 1.1, np.float32) / 1.1,
+    "a cast of x": lambda g, x: g * np.cos(x.astype(np.float32)),
+    "a cast of g and back": lambda g, x: g.astype(np.float32).astype(float) * np.cos(x),
+    "a cosine in float32": lambda g, x: g * np.cos(np.asarray(x, np.float32)),
+    "a branch": lambda g, x: g * np.where(x > 0, np.cos(x), np.cos(x.astype(np.float32))),
+}
+
+
+@pytest.mark.parametrize("name", LOST_DIGITS)
+def test_constants_of_lower_precision_are_caught(name):
+    check, text = failing(sine(LOST_DIGITS[name]), X)
+    assert check == "G06"
+    assert "the rule of sine for 'x' computes with float32 numbers" in text
+    assert at.gradcheck(sine(LOST_DIGITS[name]), X, rtol=1e-5)
+
+
+@at.custom_op(x=lambda g: g @ WEIGHTS.T)
+def weighted(x):
+    return x @ WEIGHTS
+
+
+def saturated(partial):
+    @at.custom_op(x=partial)
+    def tanh(x):
+        return np.tanh(x)
+
+    return tanh
+
+
+COST_NOTHING = {
+    "weights that f has too": (weighted, X),
+    "a constant that float32 holds": (sine(lambda g, x: g * np.cos(x) * np.float32(1)), X),
+    "a mask": (sine(lambda g, x: g * np.cos(x) * (x < 9).astype(np.float32)), X),
+    "a comparison": (sine(lambda g, x: g * np.where(x < np.float32(9.1), np.cos(x), 0)), X),
+    "rounding of its own": (
+        saturated(lambda g, out: g * np.float32(1) * (1 - out * out)),
+        np.array([15.0, 12.0, -18.0]),
+    ),
+    "a large value": (
+        saturated(lambda g, out: g * np.float32(1) * (1 - out * out)),
+        np.array([15.0, 0.1, -18.0]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COST_NOTHING)
+def test_numbers_of_lower_precision_that_cost_nothing_are_right(name):
+    function, inputs = COST_NOTHING[name]
+    assert at.gradcheck(function, inputs).verdict != "fail"
+
+
 def rounded(x):
     return (x.astype(np.float32) * np.float32(1.1)).astype(x.dtype)
 
@@ -172,6 +232,14 @@ def test_checks_can_be_left_out():
     _, passed, skipped = execute(run)
     assert {"G14", "G15"} <= set(skipped)
     assert {"G01", "G13", "G18"} <= set(passed)
+
+
+def test_without_a_gradient_and_the_check_that_says_so_no_numbers_are_compared():
+    run = Run(Problem("sine", sine(lambda g, x: None), [X], ["x"]), 1, None, None, 0)
+    run.skip = frozenset({"G04"})
+    findings, _, skipped = execute(run)
+    assert findings == []
+    assert {"G04", "G14", "G15", "G20"} <= set(skipped)
 
 
 def test_every_finding_is_short():

@@ -7,6 +7,7 @@ import autotensor as at
 from autotensor.checking import conduct
 from autotensor.checking.problem import Problem
 from autotensor.checking.run import Run
+from autotensor.engine.primitive import Op
 from tests.checking.structural import failing, sine
 
 RNG = np.random.default_rng(0)
@@ -179,6 +180,14 @@ def zeroes_some_of_g(g, x):
     return result
 
 
+def scales_g_if_it_may(g, x):
+    return np.multiply(g, np.cos(x), out=g if g.flags.writeable else None)
+
+
+def writes_to_x_if_it_may(g, x):
+    return g * np.cos(x, out=x if x.flags.writeable else None)
+
+
 WRITES = [scales_g, writes_by_out, writes_to_x, sorts_x, adds_at_g, zeroes_some_of_g, unlocks_g]
 
 
@@ -194,6 +203,12 @@ def test_rules_that_write_are_caught_inside_a_longer_function(rule):
     op = sine(rule)
     assert failing(lambda x: np.sum(np.exp(op(x + 1)) * x), X)[0] == "G08"
     assert failing(lambda x: np.sum(op(x)), X)[0] == "G08"
+
+
+@pytest.mark.parametrize("rule", [scales_g_if_it_may, writes_to_x_if_it_may])
+def test_rules_of_the_table_that_write_where_they_may_are_caught(rule):
+    check, _ = failing(Op(lambda x: np.sin(x), "rule", "x", {"x": rule}), X)
+    assert check == "G08"
 
 
 def test_a_rule_that_writes_to_the_result_is_caught():
@@ -251,7 +266,7 @@ def test_a_rule_that_cannot_stand_a_read_only_g_is_caught():
 
     check, text = failing(sine(rule), X)
     assert check == "G08"
-    assert "raises for a read-only g" in text
+    assert "raises for read-only arrays" in text
 
 
 # G09: results share memory.
@@ -388,7 +403,7 @@ def test_rules_that_vary_are_caught(rule):
     STORE.clear()
     check, text = failing(lambda x: np.sum(np.exp(op(x))), X)
     assert check == "G10"
-    assert "the rule of sine for 'x'" in text or rule is right_once
+    assert "it begins in the rule of sine for 'x'" in text or rule is not noisy
 
 
 # G11: a rule is not linear in g.
@@ -410,7 +425,6 @@ NOT_LINEAR = {
     "small ones dropped": lambda g, x: np.where(np.abs(g) < 1e-6, 0, g) * np.cos(x),
     "tiny ones dropped": lambda g, x: np.where(np.abs(g) < 1e-12, 0, g) * np.cos(x),
     "rounded": lambda g, x: np.round(g, 4) * np.cos(x),
-    "in half precision": lambda g, x: g.astype(np.float16).astype(float) * np.cos(x),
     "guarded": lambda g, x: g * np.abs(g) / (np.abs(g) + 1e-3) * np.cos(x),
     "all of one sign": lambda g, x: np.cos(x) * g * (-1 if np.sum(g) < 0 else 1),
 }
@@ -512,6 +526,23 @@ def test_rules_that_use_the_last_call_are_caught(name):
     assert failing(lambda x: np.sum(np.exp(op(x))), X)[0] == "G12"
 
 
+@pytest.mark.parametrize("value", [np.cos, lambda x: np.sign(x), lambda x: np.argsort(x, None)])
+def test_the_last_call_is_noticed_where_f_takes_one_shape_only(value):
+    def rule(g, x):
+        right = np.array_equal(STORE["x"], value(x))
+        return g * np.cos(x) if right else g
+
+    @at.custom_op(x=rule)
+    def sine(x):
+        assert x.shape == X.shape
+        STORE["x"] = value(x)
+        return np.sin(x)
+
+    check, text = failing(sine, X)
+    assert check == "G12"
+    assert "by itself" in text
+
+
 def stack(pop):
     saved = []
 
@@ -566,6 +597,19 @@ def memoised():
 def test_state_that_does_no_harm_is_right():
     assert at.gradcheck(memoised(), X)
     assert at.gradcheck(remembering(lambda g, x: g * np.cos(x)), X)
+
+
+def test_functions_that_are_recomputed_are_right():
+    def segment(x):
+        return np.sin(x) * x, np.exp(x)
+
+    assert at.gradcheck(lambda x: np.sum(at.checkpoint(segment, x)[0] * x), X, order=2)
+    assert at.gradcheck(lambda x: at.checkpoint(segment, x), X)
+
+
+def test_a_wrong_rule_inside_what_is_recomputed_is_caught():
+    op = sine(lambda g, x: np.abs(g) * np.cos(x))
+    assert failing(lambda x: at.checkpoint(lambda y: op(y) * y, x), X)[0] == "G11"
 
 
 def test_functions_of_a_narrow_domain_are_right():
