@@ -18,7 +18,6 @@ The steps of the method after the ladder is there are in `autotensor.checking.la
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ _SIGMAS = 3.0  # a difference quotient is trusted to three standard deviations o
 _CLOSER = 2.0**-20  # a second ladder begins here, where the first leaves the domain
 _TINY = float(np.finfo(float).tiny)
 _ROUNDING = 1e-11  # as TELLING, where only other outputs tell what is natural
-_PRECISE = 1e-10  # with an error below this part of what is natural no more steps are needed
+_PRECISE = 1e-9  # with an error below this part of what is natural no more steps are needed
 _COUNT_LEAST = 4  # steps of a ladder
 
 
@@ -116,6 +115,7 @@ class Reference:
         widest: float = 1 / 16,
     ) -> None:
         self.flat = flat
+        self.seed = seed
         self.x = flat.x
         self.y = flat(self.x)
         self.magnitudes = flat.layout.magnitudes(self.x)
@@ -152,13 +152,17 @@ class Reference:
         vague = np.flatnonzero(~np.all(result.telling(0.0), axis=1))
         if vague.size:
             closer = directions[vague] * _CLOSER
-            finer = self._sweep(len(closer), closer.__getitem__, project).times(1 / _CLOSER)
+            finer = self._sweep(len(closer), closer.__getitem__, project, True).times(1 / _CLOSER)
             result = result.with_rows(vague, result.rows(vague).or_finer(finer))
         return result
 
     @np.errstate(all="ignore")
     def _sweep(
-        self, count: int, direction: Callable[[int], Array], project: Array | None
+        self,
+        count: int,
+        direction: Callable[[int], Array],
+        project: Array | None,
+        close: bool = False,
     ) -> Estimate:
         """Differentiate along `count` directions, with all the steps only where a few say little."""
         steps = self.steps
@@ -167,7 +171,7 @@ class Reference:
         rest = np.setdiff1d(np.arange(len(steps)), few)
         noise = self._projected_noise(project)
         rise, fall = self._changes(range(count), direction, steps[few], project)
-        result = estimate(rise, fall, steps[few], noise)
+        result = estimate(rise, fall, steps[few], noise, close=close)
         size = np.abs(result.value)
         # Where nothing moves, what the other directions do to the same output is natural for it.
         size = np.where(size > 0, size, np.max(np.maximum(size, result.seen), axis=0, initial=0.0))
@@ -180,7 +184,7 @@ class Reference:
                 np.concatenate([quick[vague], slow], axis=1)[:, order]
                 for quick, slow in zip((rise, fall), more, strict=True)
             ]
-            result = result.with_rows(vague, estimate(*both, steps, noise))
+            result = result.with_rows(vague, estimate(*both, steps, noise, close=close))
         return result
 
     def _changes(
@@ -227,9 +231,10 @@ class Reference:
         for unit in (self.largest, self.scale * _CLOSER):
             rows = np.flatnonzero(vague & (unit[chosen] != self.scale[chosen]))
             if rows.size:
-                other = self._columns(chosen[rows], unit, project)
+                close = unit is not self.largest
+                other = self._columns(chosen[rows], unit, project, close)
                 old = result.rows(rows)
-                wide, fine = (other, old) if unit is self.largest else (old, other)
+                wide, fine = (old, other) if close else (other, old)
                 result = result.with_rows(rows, wide.or_finer(fine))
         return result
 
@@ -261,37 +266,32 @@ class Reference:
         except (ArithmeticError, ValueError):
             return np.full(self.y.shape, np.nan)
 
-    def _columns(self, columns: Array, unit: Array, project: Array | None) -> Estimate:
+    def _columns(
+        self, columns: Array, unit: Array, project: Array | None, close: bool = False
+    ) -> Estimate:
         def axis(i: int) -> Array:
             direction = np.zeros_like(self.x)
             direction[columns[i]] = unit[columns[i]]
             return direction
 
-        return self._sweep(len(columns), axis, project).times(1.0 / unit[columns, None])
+        return self._sweep(len(columns), axis, project, close).times(1.0 / unit[columns, None])
 
-    @cached_property
-    @np.errstate(all="ignore")
-    def rounding(self) -> Array:
-        """How far each output is off by rounding, seen in extended precision; 0 where there is none.
-
-        Noise that is constant nearby is not seen from there: in a small difference of large numbers
-        each digit lost is one.
-        """
-        found = np.zeros(self.y.shape)
+    def extended(self) -> Reference | None:
+        """Give the same in extended precision; None where f, or the machine, has none."""
         if self.flat.dtype != np.float64 or np.finfo(np.longdouble).nmant <= 52:
-            return found
-        rng = np.random.default_rng(len(found))
-        exact = Flat(self.flat.f, self.flat.layout.unpack(self.x.astype(np.longdouble)))
-        for spacing in (0.0, 1e-3, 1e-2):
-            x = self.x + random_direction(self.scale, rng) * spacing
-            try:
-                near, rounded = exact(x.astype(np.longdouble)), self.flat(x)
-            except Exception:  # f need not accept such numbers
-                return found
-            if near.dtype != np.longdouble:
-                return found
-            found = np.fmax(found, np.abs(near - rounded).astype(float))
-        return np.where(np.isfinite(found), found, 0.0)
+            return None
+        arrays = self.flat.layout.unpack(self.x.astype(np.longdouble))
+        try:
+            finer = Reference(
+                Flat(self.flat.f, arrays),
+                self.seed,
+                self.scale == 0,
+                units=self.unheld,
+                widest=float(self.steps[0]),
+            )
+        except Exception:  # f need not accept such numbers
+            return None
+        return finer if finer.y.dtype == np.longdouble else None
 
     @np.errstate(all="ignore")
     def _measure_noise(self, rng: np.random.Generator) -> Array:

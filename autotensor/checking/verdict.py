@@ -41,10 +41,42 @@ class Comparison:
         return Comparison(self.rule, self.reference, wrong, unclear, self.telling)
 
     @property
+    def noise(self) -> Array:
+        """How much of each entry is lost in the noise of the function itself, as far as is known."""
+        error = self.reference.error
+        return np.where(error < np.inf, 4 * error, 0.0)
+
+    def rows(self, chosen: Array) -> "Comparison":
+        """Take some rows."""
+        return Comparison(
+            self.rule[chosen],
+            self.reference.rows(chosen),
+            *(a[chosen] for a in (self.wrong, self.unclear, self.telling)),
+        )
+
+    def with_rows(self, chosen: Array, other: "Comparison") -> "Comparison":
+        """Replace some rows."""
+        masks = [a.copy() for a in (self.wrong, self.unclear, self.telling)]
+        for mine, theirs in zip(masks, (other.wrong, other.unclear, other.telling), strict=True):
+            mine[chosen] = theirs
+        return Comparison(self.rule, self.reference.with_rows(chosen, other.reference), *masks)
+
+    def settled(self, second: "Comparison", exact: "Comparison") -> "Comparison":
+        """Settle what is wrong or unclear by a better reference, and by the rule computed better."""
+        doubtful = self.wrong | self.unclear
+        wrong = doubtful & second.wrong & (self.wrong | exact.wrong)
+        unclear = doubtful & ~wrong & (second.unclear | second.wrong)
+        reference = self.reference.where(~doubtful, second.reference)
+        telling = np.where(doubtful, second.telling, self.telling)
+        return Comparison(self.rule, reference, wrong, unclear, telling)
+
+    @property
     def worst(self) -> tuple[int, ...]:
         """The wrong entry with the largest difference, or else the least certain one."""
         if self.wrong.any():
-            size = np.where(self.wrong, np.abs(self.rule - self.reference.value), -1.0)
+            with np.errstate(invalid="ignore"):
+                gap = np.abs(self.rule - self.reference.value)
+            size = np.where(self.wrong, gap, -1.0)
             size = np.where(np.isnan(size), np.inf, size)
         else:
             size = np.where(self.unclear, self.reference.error, -1.0)
@@ -94,6 +126,7 @@ def evidence(comparison: Comparison, at: tuple[int, ...]) -> tuple[str, str]:
     return f"rule        {a:.12g}", numerical
 
 
+@np.errstate(all="ignore")
 def diagnose(
     comparison: Comparison, inputs: Layout, outputs: Layout, arrays: Sequence[Array] = ()
 ) -> list[str]:
