@@ -82,7 +82,7 @@ class Estimate:
         """Where the error says something: it is small against the value, or what is natural for it.
 
         A value of 0, as of x² at 0, is as sure as its error is small against the slope that was
-        seen. Elsewhere that slope says nothing: that of the exponential at -700 is 1e12 times steeper.
+        seen. Elsewhere that slope says nothing: that of exp at -700 is 1e12 times steeper.
         """
         known = np.where(self.error < np.inf, np.abs(self.value) + self.spread, 0.0)
         small = 4 * self.error <= TELLING * np.maximum(known, natural)

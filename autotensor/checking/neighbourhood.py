@@ -81,7 +81,7 @@ def _places(run: Run) -> list[tuple[str, list[Array]]]:
 
 
 def _at(run: Run, arrays: list[Array], slack: Array, flags: _Flags) -> tuple[str, ...] | None:
-    """What is wrong at another point, as title and lines; None if nothing is, or nobody can tell."""
+    """What is wrong at another point, title and lines; None if nothing is, or nobody can tell."""
     problem = run.problem
     there = _Flags(problem, arrays)
     if there.raised or (there.loud - flags.loud):
@@ -154,7 +154,7 @@ def _gross(sub: Run) -> bool:
 
 
 class _Flags:
-    """What the hardware said while f ran: overflow and the like are `loud`, underflow is `quiet`."""
+    """What the hardware said while f ran: underflow is `quiet`, overflow and the like `loud`."""
 
     def __init__(self, problem: Problem, arrays: Sequence[Array]) -> None:
         seen: set[Any] = set()

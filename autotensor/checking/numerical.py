@@ -17,13 +17,14 @@ The steps of the method after the ladder is there are in `autotensor.checking.la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
+from autotensor.checking.flat import Flat, power_of_two
 from autotensor.checking.ladder import TELLING, Estimate, estimate
-from autotensor.checking.layout import Array, Layout
+from autotensor.checking.layout import Array
 
 __all__ = ["Estimate", "Flat", "Reference", "directional", "jacobian", "random_direction"]
 
@@ -33,55 +34,6 @@ _TINY = float(np.finfo(float).tiny)
 _ROUNDING = 1e-11  # as TELLING, where only other outputs tell what is natural
 _PRECISE = 1e-9  # with an error below this part of what is natural no more steps are needed
 _COUNT_LEAST = 4  # steps of a ladder
-
-
-class Flat:
-    """A function of arrays, seen as a function from real vectors to real vectors.
-
-    Parameters
-    ----------
-    f
-        Takes as many arrays as are given; returns an array or a tuple of arrays.
-    arrays
-        The point.
-    dtype
-        The real dtype to work in. float64 unless an input is wider: a float32 function that also
-        accepts float64 is far better differentiated there.
-    """
-
-    def __init__(
-        self, f: Callable[..., Any], arrays: Sequence[Array], dtype: np.dtype[Any] | None = None
-    ) -> None:
-        self.f = f
-        self.evaluations = 0
-        self.layout = Layout(arrays)
-        self.dtype = dtype or np.result_type(np.float64, *(a.real.dtype for a in arrays))
-        self.x = self.layout.pack(arrays, self.dtype)
-
-    def __call__(self, vector: Array) -> Array:
-        self.evaluations += 1
-        out = self.f(*self.layout.unpack(np.asarray(vector, self.dtype)))
-        if isinstance(out, tuple):
-            if len(out) > 1:
-                return np.concatenate([_real_view(np.asarray(o)) for o in out])
-            out = out[0]
-        return _real_view(np.asarray(out))
-
-    def scales(self) -> tuple[Array, Array]:
-        """Two units of a step for each coordinate: its own |x|, and the largest |x| of its input.
-
-        Both are powers of two, so that steps are exact. An entry that is 0 counts as the median of
-        the others, or as 1 if all are 0.
-        """
-        own = self.layout.magnitudes(self.x)
-        typical, largest = np.ones_like(own), np.ones_like(own)
-        for span in self.layout.spans:
-            usable = own[span][np.isfinite(own[span]) & (own[span] > 0)]
-            if usable.size:
-                typical[span] = np.median(usable)
-                largest[span] = np.max(usable)
-        own = np.where(np.isfinite(own) & (own > 0), own, typical)
-        return _power_of_two(own), _power_of_two(largest)
 
 
 class Reference:
@@ -123,7 +75,7 @@ class Reference:
         if units is not None:
             given = np.isfinite(units)
             for scale in (self.scale, self.largest):
-                scale[given] = _power_of_two(units[given])
+                scale[given] = power_of_two(units[given])
         self.unheld = self.scale.copy()
         if held is not None:
             self.scale[held] = 0.0
@@ -164,7 +116,7 @@ class Reference:
         project: Array | None,
         close: bool = False,
     ) -> Estimate:
-        """Differentiate along `count` directions, with all the steps only where a few say little."""
+        """Differentiate along `count` directions, with all steps only where a few say little."""
         steps = self.steps
         few = np.unique([*range(min(4, len(steps))), (4 + len(steps)) // 2, len(steps) - 1])
         few = few[few < len(steps)]
@@ -184,7 +136,8 @@ class Reference:
                 np.concatenate([quick[vague], slow], axis=1)[:, order]
                 for quick, slow in zip((rise, fall), more, strict=True)
             ]
-            result = result.with_rows(vague, estimate(*both, steps, noise, close=close))
+            fuller = estimate(both[0], both[1], steps, noise, close=close)
+            result = result.with_rows(vague, fuller)
         return result
 
     def _changes(
@@ -241,8 +194,8 @@ class Reference:
     def telling(self, estimate: Estimate, columns: Array, project: Array | None = None) -> Array:
         """Where the error bars of a Jacobian are small enough to say something.
 
-        Small is meant against what is natural for an entry: the entry itself, the derivatives of the
-        same output along the other coordinates of the same input, or |y| / max |x|. Where all
+        Small is meant against what is natural for an entry: the entry itself, the derivatives of
+        the same output along the other coordinates of the same input, or |y| / max |x|. Where all
         of these vanish, rounding beside the derivatives of the other outputs is small too.
         """
         size = np.abs(self.y)
@@ -314,8 +267,10 @@ class Reference:
             coarse &= np.sum(np.diff(rows, axis=0) == 0, axis=0) >= len(_POINTS) // 2
             if not coarse.any():
                 break
-        floor: Array = out_eps / 4 * np.abs(self.y)
-        return np.maximum(noise, floor + np.finfo(self.y.dtype).smallest_subnormal)
+        # Both parts of a complex number are as uncertain as the larger one.
+        floor: Array = out_eps / 4 * self.flat.outputs.magnitudes(self.y)
+        floor = floor + np.finfo(self.y.dtype).smallest_subnormal
+        return np.asarray(np.maximum(noise, floor))
 
 
 # Irregular, so that neither x nor f, which lie on the grid of their dtype, hit it by chance.
@@ -378,7 +333,7 @@ def directional(
     direction = flat.layout.pack(directions, flat.dtype)
     moved = np.abs(direction) > 0
     ratios = reference.scale[moved] / np.abs(direction[moved])
-    unit = _power_of_two(np.asarray(np.median(ratios) if ratios.size else 1.0))
+    unit = power_of_two(np.asarray(np.median(ratios) if ratios.size else 1.0))
     found = reference.along((direction * unit)[None]).times(1 / unit)
     return _shaped(found, out.shape, np.iscomplexobj(out))
 
@@ -414,16 +369,3 @@ def _shaped(estimate: Estimate, shape: tuple[int, ...], is_complex: bool) -> Est
         value = value.view(np.result_type(value.dtype, np.complex64))
         sizes = [np.hypot(a[::2], a[1::2]) for a in sizes]
     return Estimate(value.reshape(shape), *(a.reshape(shape) for a in sizes))
-
-
-def _real_view(a: Array) -> Array:
-    """Flatten an array to a real vector; a complex entry becomes two."""
-    flat = a.ravel()
-    if flat.dtype.kind == "c":
-        return flat.view(flat.real.dtype)
-    return flat if flat.dtype.kind == "f" else flat.astype(float)
-
-
-def _power_of_two(a: Array) -> Array:
-    """Round down to a power of two, so that x + h loses no digits."""
-    return np.asarray(np.ldexp(np.ones_like(a), np.frexp(a)[1] - 1))

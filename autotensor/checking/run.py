@@ -234,6 +234,7 @@ class Run:
         for start in range(0, len(rows), _CHUNK):
             chunk = rows[start : start + _CHUNK]
             estimate, telling = measure(reference, chunk)
+            telling = telling & (np.abs(estimate.value) <= np.finfo(float).max)
             rule, granted, before = found.rule[chunk], slack[chunk], found.rows(chunk)
             exact = rule if gradients is None else pick(gradients)[chunk]
             lost = np.abs(rule - exact)

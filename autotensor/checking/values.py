@@ -88,10 +88,10 @@ def random_directions(run: Run) -> Finding | None:
     if not free.any():
         return Finding("skipped", "no coordinate is free to move")
     gradients = run.gradients(run.cotangents)
-    directions = [random_direction(free, run.rng) for _ in range(_DIRECTIONS)]
+    drawn = [random_direction(free, run.rng) for _ in range(_DIRECTIONS)]
     if free.size > 1 and run.thorough:
-        directions.append(_evened(random_direction(free, run.rng), gradients))
-    directions = np.stack(directions)
+        drawn.append(_evened(random_direction(free, run.rng), gradients))
+    directions = np.stack(drawn)
     sizes = np.abs(directions) @ np.abs(gradients)
     granted = run.rounding(run.cotangents, gradients, whole=False)
     slack = np.abs(directions) @ (granted.T + run.slack).T + run.atol
