@@ -92,6 +92,7 @@ def _at(run: Run, arrays: list[Array], slack: Array, flags: _Flags) -> tuple[str
         )
     except Exception:
         return None
+    moved.below = problem.below
     same = (moved.outputs.shapes, moved.outputs.dtypes) == (
         problem.outputs.shapes,
         problem.outputs.dtypes,

@@ -20,6 +20,7 @@ __all__ = ["Entries", "Run"]
 
 _WHOLE = 3000  # Jacobians with at most so many entries are checked entry by entry
 _SAMPLES = 48  # coordinates of each input that are checked where they are too many to check all
+_SIZES = 12.0  # a slope is lost in so many times the rounding of f, over the widest step
 _CHUNK = 16  # rows that are looked at again at once, until one stays wrong
 _ROUNDING = 0.05  # what a rule may lose to rounding, as a part of the entries beside
 
@@ -194,7 +195,8 @@ class Run:
         slack = self.rounding(cotangents, gradients, whole=self.whole) + self.atol
         slack = (slack.T + self.slack).T[columns]
         found = compare(gradients[columns], reference, telling, slack, self.rtol)
-        found = self.confirmed(found, lambda a: a[columns], measure, cotangents, slack)
+        reach = self.reference.scale[columns]
+        found = self.confirmed(found, lambda a: a[columns], reach, measure, cotangents, slack)
         if found.wrong.any():
             found = subgradients(self.reference, found, columns, project)
         self.held[columns] |= np.any(found.reference.spread > 0, axis=1)
@@ -205,6 +207,7 @@ class Run:
         self,
         found: Comparison,
         pick: Callable[[Array], Array],
+        reach: Array,
         measure: Callable[[Reference, Array], tuple[Estimate, Array]],
         cotangents: Array,
         slack: Array,
@@ -220,6 +223,8 @@ class Run:
             A comparison with a row for each direction, a column for each cotangent.
         pick
             Makes the rows of the rule out of the gradients.
+        reach
+            16 times the widest step along each direction, in the unit that slopes are given in.
         measure
             Gives some rows of the estimate by a reference, and where they are telling.
         cotangents, slack
@@ -228,6 +233,11 @@ class Run:
         doubtful = found.wrong | (found.unclear & self.thorough)
         rows = np.flatnonzero(np.any(doubtful, axis=1))
         reference = self.extended if rows.size else None
+        if found.wrong.any():
+            lost = np.abs(cotangents) @ self.problem.absorbed()
+            slack = slack + _SIZES * lost / (reach * self.reference.steps[0])[:, None]
+            again = compare(found.rule, found.reference, found.telling, slack, self.rtol)
+            found = found.only(again.wrong | found.unclear)
         if reference is None:
             return found
         gradients = self._extended_gradients(cotangents)

@@ -103,7 +103,8 @@ def random_directions(run: Run) -> Finding | None:
 
     estimate, telling = measure(reference, np.arange(len(directions)))
     found = compare(directions @ gradients, estimate, telling, slack, run.rtol)
-    found = run.confirmed(found, lambda a: directions @ a, measure, run.cotangents, slack)
+    reach = np.ones(len(directions))
+    found = run.confirmed(found, lambda a: directions @ a, reach, measure, run.cotangents, slack)
     # Beside a kink, or through one, the slope need not be a mean of those at the point: G16.
     found = found.only((found.reference.spread == 0) & np.isfinite(found.rule))
     if not found.wrong.any() and not found.unclear.any():
