@@ -207,7 +207,9 @@ def _orthogonal(x: Array, name: str) -> Chart:
 
     count = len(i) * int(np.prod(square[:-2], dtype=int))
     units = np.full(count, 1 / max(1.0, n / 8))
-    return Chart(np.zeros(count), units, point, pull, _pair_label(square, i, j, "turned in "), False)
+    return Chart(
+        np.zeros(count), units, point, pull, _pair_label(square, i, j, "turned in "), False
+    )
 
 
 def _simplex(x: Array, name: str) -> Chart:
@@ -288,7 +290,7 @@ def _pairs(n: int, is_complex: bool, *, diagonal: complex) -> tuple[Array, Array
     """Rows, columns and factors of the matrices that span the (skew-)Hermitian ones."""
     below = np.tril_indices(n, -1)
     on = np.arange(n)
-    parts = [(below, 1.0)]
+    parts: list[tuple[Any, complex]] = [(below, 1.0)]
     if diagonal == 1.0 or is_complex:
         parts.append(((on, on), diagonal))
     if is_complex:

@@ -17,7 +17,7 @@ _AWAY = 2.0**-12  # how far away the slopes nearby are taken, as a part of the w
 _STEP = 2.0**-18
 _RANDOM = 8  # points nearby in random directions
 _MOST = 48  # kinks at once, and coordinates looked at
-_GRANTED = 0.01  # the slopes of a function that bends differ nearby
+_GRANTED = 2e-3  # the slopes of a function that bends differ nearby
 
 
 @np.errstate(all="ignore")

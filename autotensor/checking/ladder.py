@@ -70,19 +70,19 @@ class Estimate:
         agree = np.abs(self.value - finer.value) <= self.error + finer.error
         still = (finer.seen == 0) & (self.seen > 0) & (self.error < np.inf)  # perhaps below a grain
         unknown = ~(finer.error < np.inf)
-        both = self._where((agree & (self.error <= finer.error)) | unknown | still, finer)
+        both = self.where((agree & (self.error <= finer.error)) | unknown | still, finer)
         seen = np.maximum(self.seen, finer.seen)
         return Estimate(both.value, both.error, both.spread, seen, both.stairs)
 
     def or_else(self, other: Estimate) -> Estimate:
         """Take the other estimate where nothing is known."""
-        return self._where(self.error < np.inf, other)
+        return self.where(self.error < np.inf, other)
 
     def telling(self, natural: Array | float) -> Array:
         """Where the error says something: it is small against the value, or what is natural for it.
 
         A value of 0, as of x² at 0, is as sure as its error is small against the slope that was
-        seen. Elsewhere that slope says nothing: that of the exponential at -700 is 1e12 times steeper.
+        seen. Elsewhere that slope says nothing: that of exp at -700 is 1e12 times steeper.
         """
         known = np.where(self.error < np.inf, np.abs(self.value) + self.spread, 0.0)
         small = 4 * self.error <= TELLING * np.maximum(known, natural)
@@ -93,13 +93,16 @@ class Estimate:
         """Give what is beside the value: error, spread and what was seen."""
         return self.error, self.spread, self.seen, self.stairs
 
-    def _where(self, keep: Array, other: Estimate) -> Estimate:
+    def where(self, keep: Array, other: Estimate) -> Estimate:
+        """Take the other estimate but where `keep` is set."""
         pairs = zip(self.sizes(), other.sizes(), strict=True)
         value = np.where(keep, self.value, other.value)
         return Estimate(value, *(np.where(keep, a, b) for a, b in pairs))
 
 
-def estimate(rise: Array, fall: Array, steps: Array, noise: Array) -> Estimate:
+def estimate(
+    rise: Array, fall: Array, steps: Array, noise: Array, *, close: bool = False
+) -> Estimate:
     """Turn the changes on both sides into one estimate.
 
     Parameters
@@ -110,9 +113,11 @@ def estimate(rise: Array, fall: Array, steps: Array, noise: Array) -> Estimate:
         The steps h, from wide to fine.
     noise
         Of each output.
+    close
+        Whether even the widest step is so fine that what moves on one side only is no dead zone.
     """
     h = steps[:, None]
-    grain = _grain(rise, fall, noise)
+    grain = _grain(rise, fall, noise, close)
     stairs = grain > 0
     up, down, noise = rise / h, fall / h, np.maximum(noise, grain[:, None]) / h
     central = _extrapolate((up + down) / 2, noise, steps**2)
@@ -136,18 +141,19 @@ def estimate(rise: Array, fall: Array, steps: Array, noise: Array) -> Estimate:
     )
 
 
-def _grain(rise: Array, fall: Array, noise: Array) -> Array:
-    """The height of the stairs where f moves on both sides at wide steps, and not at fine ones.
+def _grain(rise: Array, fall: Array, noise: Array, close: bool) -> Array:
+    """The height of the stairs where f moves on both sides at wide steps, and no more at fine ones.
 
     That grain is too coarse to be measured as noise. Nobody can tell a staircase, whose derivative
     is 0, from a slope that was rounded, as in a difference from 1 of numbers close to 1.
     """
-    still = (rise[:, -1] == 0) & (fall[:, -1] == 0)
+    still = (rise[:, -1] == rise[:, -2]) & (fall[:, -1] == fall[:, -2])
     if not still.any():
         return np.zeros(still.shape)
     change = np.fmax(np.abs(rise), np.abs(fall))
     least = np.min(np.where(change > 0, change, np.inf), axis=1)
-    stairs = still & np.any(rise * fall > 0, axis=1) & (least > 2 * noise)
+    moves = np.any(change > 0 if close else rise * fall > 0, axis=1)
+    stairs = still & moves & (least > 2 * noise)
     return np.where(stairs, least, 0.0)
 
 

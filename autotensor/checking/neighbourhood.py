@@ -17,9 +17,16 @@ from autotensor.checking.values import every_entry, random_directions
 
 __all__ = ["nearby_and_far"]
 
-_FACTORS = (0.02, 40.0)
-_SCALABLE = {None: _FACTORS, "positive": _FACTORS, "spd": _FACTORS, "unit": (0.02,)}
+_FACTORS = (0.02, 40.0, -1.0)
+_SCALABLE = {
+    None: _FACTORS,
+    "positive": (0.02, 40.0),
+    "spd": (0.02, 40.0),
+    "unit": (0.02, -1.0),
+    "orthogonal": (-1.0,),
+}
 _JITTER = 0.1
+_NAMED = 4  # entries that are NaN for which a derivative is looked for
 _RTOL = 1e-5
 _SLACK = 1e-12  # of the gradients at x: what is smaller may be lost in the rounding of the rule
 _GROSS = 0.05  # how wrong a rule must be to be called so where f has underflowed on the way
@@ -27,7 +34,9 @@ _GROSS = 0.05  # how wrong a rule must be to be called so where f has underflowe
 
 @np.errstate(all="ignore")
 def nearby_and_far(run: Run) -> Finding | None:
-    """G17: G14 again at a jittered input, and at 0.02 x and 40 x, where f is finite there."""
+    """G17: G14 again at a jittered input, and at 0.02 x, 40 x and -x, where f is finite there."""
+    if run.entries.found.unclear.any():
+        return Finding("skipped", "unclear at x itself")
     base = np.max(np.abs(run.gradients(run.cotangents)), axis=1, initial=0.0)
     base = np.where(np.isfinite(base), base, 0.0)
     slack = np.zeros_like(base)
@@ -63,7 +72,7 @@ def _places(run: Run) -> list[tuple[str, list[Array]]]:
             if not callable(d)
         ]
         if len(chosen) == len(run.problem.arrays):
-            result.append((f"{factor:g} x", chosen))
+            result.append((f"{factor:g} x".replace("-1 x", "-x"), chosen))
     own = [a.dtype for a in run.problem.arrays]
     return [
         (place, [np.asarray(a).astype(t) for a, t in zip(arrays, own, strict=True)])
@@ -72,7 +81,7 @@ def _places(run: Run) -> list[tuple[str, list[Array]]]:
 
 
 def _at(run: Run, arrays: list[Array], slack: Array, flags: _Flags) -> tuple[str, ...] | None:
-    """What is wrong at another point, as title and lines; None if nothing is, or nobody can tell."""
+    """What is wrong at another point, title and lines; None if nothing is, or nobody can tell."""
     problem = run.problem
     there = _Flags(problem, arrays)
     if there.raised or (there.loud - flags.loud):
@@ -83,7 +92,12 @@ def _at(run: Run, arrays: list[Array], slack: Array, flags: _Flags) -> tuple[str
         )
     except Exception:
         return None
-    if moved.outputs.shapes != problem.outputs.shapes or not np.all(np.isfinite(moved.value)):
+    moved.below = problem.below
+    same = (moved.outputs.shapes, moved.outputs.dtypes) == (
+        problem.outputs.shapes,
+        problem.outputs.dtypes,
+    )
+    if not same or not np.all(np.isfinite(moved.value)):
         return None
     sub = Run(
         moved,
@@ -95,6 +109,7 @@ def _at(run: Run, arrays: list[Array], slack: Array, flags: _Flags) -> tuple[str
         domain=run.domain,
         eps=run.eps,
         slack=slack,
+        thorough=False,
     )
     try:
         gradients = sub.gradients(sub.cotangents)
@@ -102,11 +117,13 @@ def _at(run: Run, arrays: list[Array], slack: Array, flags: _Flags) -> tuple[str
         return None
     except Exception as error:
         return ("the rule raises", *told(error))
-    bad = np.flatnonzero(np.any(np.isnan(gradients), axis=1))
+    bad = np.flatnonzero(np.any(np.isnan(gradients), axis=1) & ~sub.held)[:_NAMED]
     if bad.size:
+        if not np.any(sub.reference.jacobian(bad, sub.cotangents).error < np.inf):
+            return None
         where = sub.moved.inputs.label(int(bad[0]))
-        values = ", ".join(f"{x:.6g}" for x in problem.inputs.pack(arrays)[:4])
-        return ("the gradient is NaN where f is finite", f"by {where}; x begins {values}")
+        value = problem.inputs.pack(arrays)[bad[0]] if sub.moved is moved else np.nan
+        return ("the gradient is NaN where f is finite", f"by {where} = {value:.6g}")
     return _numbers(run, sub, quiet=bool(there.quiet - flags.quiet))
 
 
@@ -138,7 +155,7 @@ def _gross(sub: Run) -> bool:
 
 
 class _Flags:
-    """What the hardware said while f ran: overflow and the like are `loud`, underflow is `quiet`."""
+    """What the hardware said while f ran: underflow is `quiet`, overflow and the like `loud`."""
 
     def __init__(self, problem: Problem, arrays: Sequence[Array]) -> None:
         seen: set[Any] = set()

@@ -17,14 +17,14 @@ The steps of the method after the ladder is there are in `autotensor.checking.la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
+from autotensor.checking.flat import Flat, power_of_two
 from autotensor.checking.ladder import TELLING, Estimate, estimate
-from autotensor.checking.layout import Array, Layout
+from autotensor.checking.layout import Array
 
 __all__ = ["Estimate", "Flat", "Reference", "directional", "jacobian", "random_direction"]
 
@@ -32,57 +32,8 @@ _SIGMAS = 3.0  # a difference quotient is trusted to three standard deviations o
 _CLOSER = 2.0**-20  # a second ladder begins here, where the first leaves the domain
 _TINY = float(np.finfo(float).tiny)
 _ROUNDING = 1e-11  # as TELLING, where only other outputs tell what is natural
-_PRECISE = 1e-10  # with an error below this part of what is natural no more steps are needed
+_PRECISE = 1e-9  # with an error below this part of what is natural no more steps are needed
 _COUNT_LEAST = 4  # steps of a ladder
-
-
-class Flat:
-    """A function of arrays, seen as a function from real vectors to real vectors.
-
-    Parameters
-    ----------
-    f
-        Takes as many arrays as are given; returns an array or a tuple of arrays.
-    arrays
-        The point.
-    dtype
-        The real dtype to work in. float64 unless an input is wider: a float32 function that also
-        accepts float64 is far better differentiated there.
-    """
-
-    def __init__(
-        self, f: Callable[..., Any], arrays: Sequence[Array], dtype: np.dtype[Any] | None = None
-    ) -> None:
-        self.f = f
-        self.evaluations = 0
-        self.layout = Layout(arrays)
-        self.dtype = dtype or np.result_type(np.float64, *(a.real.dtype for a in arrays))
-        self.x = self.layout.pack(arrays, self.dtype)
-
-    def __call__(self, vector: Array) -> Array:
-        self.evaluations += 1
-        out = self.f(*self.layout.unpack(np.asarray(vector, self.dtype)))
-        if isinstance(out, tuple):
-            if len(out) > 1:
-                return np.concatenate([_real_view(np.asarray(o)) for o in out])
-            out = out[0]
-        return _real_view(np.asarray(out))
-
-    def scales(self) -> tuple[Array, Array]:
-        """Two units of a step for each coordinate: its own |x|, and the largest |x| of its input.
-
-        Both are powers of two, so that steps are exact. An entry that is 0 counts as the median of
-        the others, or as 1 if all are 0.
-        """
-        own = self.layout.magnitudes(self.x)
-        typical, largest = np.ones_like(own), np.ones_like(own)
-        for span in self.layout.spans:
-            usable = own[span][np.isfinite(own[span]) & (own[span] > 0)]
-            if usable.size:
-                typical[span] = np.median(usable)
-                largest[span] = np.max(usable)
-        own = np.where(np.isfinite(own) & (own > 0), own, typical)
-        return _power_of_two(own), _power_of_two(largest)
 
 
 class Reference:
@@ -116,6 +67,7 @@ class Reference:
         widest: float = 1 / 16,
     ) -> None:
         self.flat = flat
+        self.seed = seed
         self.x = flat.x
         self.y = flat(self.x)
         self.magnitudes = flat.layout.magnitudes(self.x)
@@ -123,7 +75,7 @@ class Reference:
         if units is not None:
             given = np.isfinite(units)
             for scale in (self.scale, self.largest):
-                scale[given] = _power_of_two(units[given])
+                scale[given] = power_of_two(units[given])
         self.unheld = self.scale.copy()
         if held is not None:
             self.scale[held] = 0.0
@@ -152,22 +104,26 @@ class Reference:
         vague = np.flatnonzero(~np.all(result.telling(0.0), axis=1))
         if vague.size:
             closer = directions[vague] * _CLOSER
-            finer = self._sweep(len(closer), closer.__getitem__, project).times(1 / _CLOSER)
+            finer = self._sweep(len(closer), closer.__getitem__, project, True).times(1 / _CLOSER)
             result = result.with_rows(vague, result.rows(vague).or_finer(finer))
         return result
 
     @np.errstate(all="ignore")
     def _sweep(
-        self, count: int, direction: Callable[[int], Array], project: Array | None
+        self,
+        count: int,
+        direction: Callable[[int], Array],
+        project: Array | None,
+        close: bool = False,
     ) -> Estimate:
-        """Differentiate along `count` directions, with all the steps only where a few say little."""
+        """Differentiate along `count` directions, with all steps only where a few say little."""
         steps = self.steps
         few = np.unique([*range(min(4, len(steps))), (4 + len(steps)) // 2, len(steps) - 1])
         few = few[few < len(steps)]
         rest = np.setdiff1d(np.arange(len(steps)), few)
         noise = self._projected_noise(project)
         rise, fall = self._changes(range(count), direction, steps[few], project)
-        result = estimate(rise, fall, steps[few], noise)
+        result = estimate(rise, fall, steps[few], noise, close=close)
         size = np.abs(result.value)
         # Where nothing moves, what the other directions do to the same output is natural for it.
         size = np.where(size > 0, size, np.max(np.maximum(size, result.seen), axis=0, initial=0.0))
@@ -180,7 +136,8 @@ class Reference:
                 np.concatenate([quick[vague], slow], axis=1)[:, order]
                 for quick, slow in zip((rise, fall), more, strict=True)
             ]
-            result = result.with_rows(vague, estimate(*both, steps, noise))
+            fuller = estimate(both[0], both[1], steps, noise, close=close)
+            result = result.with_rows(vague, fuller)
         return result
 
     def _changes(
@@ -227,17 +184,18 @@ class Reference:
         for unit in (self.largest, self.scale * _CLOSER):
             rows = np.flatnonzero(vague & (unit[chosen] != self.scale[chosen]))
             if rows.size:
-                other = self._columns(chosen[rows], unit, project)
+                close = unit is not self.largest
+                other = self._columns(chosen[rows], unit, project, close)
                 old = result.rows(rows)
-                wide, fine = (other, old) if unit is self.largest else (old, other)
+                wide, fine = (old, other) if close else (other, old)
                 result = result.with_rows(rows, wide.or_finer(fine))
         return result
 
     def telling(self, estimate: Estimate, columns: Array, project: Array | None = None) -> Array:
         """Where the error bars of a Jacobian are small enough to say something.
 
-        Small is meant against what is natural for an entry: the entry itself, the derivatives of the
-        same output along the other coordinates of the same input, or |y| / max |x|. Where all
+        Small is meant against what is natural for an entry: the entry itself, the derivatives of
+        the same output along the other coordinates of the same input, or |y| / max |x|. Where all
         of these vanish, rounding beside the derivatives of the other outputs is small too.
         """
         size = np.abs(self.y)
@@ -261,37 +219,32 @@ class Reference:
         except (ArithmeticError, ValueError):
             return np.full(self.y.shape, np.nan)
 
-    def _columns(self, columns: Array, unit: Array, project: Array | None) -> Estimate:
+    def _columns(
+        self, columns: Array, unit: Array, project: Array | None, close: bool = False
+    ) -> Estimate:
         def axis(i: int) -> Array:
             direction = np.zeros_like(self.x)
             direction[columns[i]] = unit[columns[i]]
             return direction
 
-        return self._sweep(len(columns), axis, project).times(1.0 / unit[columns, None])
+        return self._sweep(len(columns), axis, project, close).times(1.0 / unit[columns, None])
 
-    @cached_property
-    @np.errstate(all="ignore")
-    def rounding(self) -> Array:
-        """How far each output is off by rounding, seen in extended precision; 0 where there is none.
-
-        Noise that is constant nearby is not seen from there: in a small difference of large numbers
-        each digit lost is one.
-        """
-        found = np.zeros(self.y.shape)
+    def extended(self) -> Reference | None:
+        """Give the same in extended precision; None where f, or the machine, has none."""
         if self.flat.dtype != np.float64 or np.finfo(np.longdouble).nmant <= 52:
-            return found
-        rng = np.random.default_rng(len(found))
-        exact = Flat(self.flat.f, self.flat.layout.unpack(self.x.astype(np.longdouble)))
-        for spacing in (0.0, 1e-3, 1e-2):
-            x = self.x + random_direction(self.scale, rng) * spacing
-            try:
-                near, rounded = exact(x.astype(np.longdouble)), self.flat(x)
-            except Exception:  # f need not accept such numbers
-                return found
-            if near.dtype != np.longdouble:
-                return found
-            found = np.fmax(found, np.abs(near - rounded).astype(float))
-        return np.where(np.isfinite(found), found, 0.0)
+            return None
+        arrays = self.flat.layout.unpack(self.x.astype(np.longdouble))
+        try:
+            finer = Reference(
+                Flat(self.flat.f, arrays),
+                self.seed,
+                self.scale == 0,
+                units=self.unheld,
+                widest=float(self.steps[0]),
+            )
+        except Exception:  # f need not accept such numbers
+            return None
+        return finer if finer.y.dtype == np.longdouble else None
 
     @np.errstate(all="ignore")
     def _measure_noise(self, rng: np.random.Generator) -> Array:
@@ -314,8 +267,10 @@ class Reference:
             coarse &= np.sum(np.diff(rows, axis=0) == 0, axis=0) >= len(_POINTS) // 2
             if not coarse.any():
                 break
-        floor: Array = out_eps / 4 * np.abs(self.y)
-        return np.maximum(noise, floor + np.finfo(self.y.dtype).smallest_subnormal)
+        # Both parts of a complex number are as uncertain as the larger one.
+        floor: Array = out_eps / 4 * self.flat.outputs.magnitudes(self.y)
+        floor = floor + np.finfo(self.y.dtype).smallest_subnormal
+        return np.asarray(np.maximum(noise, floor))
 
 
 # Irregular, so that neither x nor f, which lie on the grid of their dtype, hit it by chance.
@@ -378,7 +333,7 @@ def directional(
     direction = flat.layout.pack(directions, flat.dtype)
     moved = np.abs(direction) > 0
     ratios = reference.scale[moved] / np.abs(direction[moved])
-    unit = _power_of_two(np.asarray(np.median(ratios) if ratios.size else 1.0))
+    unit = power_of_two(np.asarray(np.median(ratios) if ratios.size else 1.0))
     found = reference.along((direction * unit)[None]).times(1 / unit)
     return _shaped(found, out.shape, np.iscomplexobj(out))
 
@@ -414,16 +369,3 @@ def _shaped(estimate: Estimate, shape: tuple[int, ...], is_complex: bool) -> Est
         value = value.view(np.result_type(value.dtype, np.complex64))
         sizes = [np.hypot(a[::2], a[1::2]) for a in sizes]
     return Estimate(value.reshape(shape), *(a.reshape(shape) for a in sizes))
-
-
-def _real_view(a: Array) -> Array:
-    """Flatten an array to a real vector; a complex entry becomes two."""
-    flat = a.ravel()
-    if flat.dtype.kind == "c":
-        return flat.view(flat.real.dtype)
-    return flat if flat.dtype.kind == "f" else flat.astype(float)
-
-
-def _power_of_two(a: Array) -> Array:
-    """Round down to a power of two, so that x + h loses no digits."""
-    return np.asarray(np.ldexp(np.ones_like(a), np.frexp(a)[1] - 1))

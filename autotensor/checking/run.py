@@ -12,7 +12,7 @@ import numpy as np
 from autotensor.checking.domains import Charted
 from autotensor.checking.kinks import subgradients
 from autotensor.checking.layout import Array
-from autotensor.checking.numerical import Flat, Reference
+from autotensor.checking.numerical import Estimate, Flat, Reference
 from autotensor.checking.observed import Observed, Walk
 from autotensor.checking.problem import Problem
 from autotensor.checking.verdict import Comparison, compare
@@ -21,8 +21,9 @@ __all__ = ["Entries", "Run"]
 
 _WHOLE = 3000  # Jacobians with at most so many entries are checked entry by entry
 _SAMPLES = 48  # coordinates of each input that are checked where they are too many to check all
-_NOISE = 48.0  # by how much the rounding of f, over the widest step, may move a slope
-_ROUNDING = 1e-3  # digits that a rule may lose to rounding, as a part of the entries beside
+_SIZES = 12.0  # a slope is lost in so many times the rounding of f, over the widest step
+_CHUNK = 16  # rows that are looked at again at once, until one stays wrong
+_ROUNDING = 0.05  # what a rule may lose to rounding, as a part of the entries beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ class Run:
         Ids of checks that are not run.
     slack
         Absolute tolerance beside `atol`, for each coordinate.
+    thorough
+        Whether to look again at what is unclear, not only at what seems wrong.
 
     Attributes
     ----------
@@ -94,6 +97,7 @@ class Run:
         eps: float | None = None,
         skip: frozenset[str] = frozenset(),
         slack: Array | float = 0.0,
+        thorough: bool = True,
     ) -> None:
         self.problem = problem
         self.domain = [None] * len(problem.arrays) if domain is None else list(domain)
@@ -107,6 +111,7 @@ class Run:
         self.rtol = rtol if rtol is not None else max(1e-6, 20 * problem.eps * self.low_precision)
         self.atol = atol or 0.0
         self.slack = slack
+        self.thorough = thorough
         self.given = (rtol, atol)
         self.eps = eps
         self.skip = skip
@@ -235,17 +240,20 @@ class Run:
             columns, cotangents = self._sampled(columns), self.cotangents
             project = cotangents
         gradients = self.gradients(cotangents)
-        reference = self.reference.jacobian(columns, project)
-        telling = self.reference.telling(reference, columns, project)
+
+        def measure(by: Reference, rows: Array) -> tuple[Estimate, Array]:
+            estimate = by.jacobian(columns[rows], project)
+            return estimate, by.telling(estimate, columns[rows], project)
+
+        reference, telling = measure(self.reference, np.arange(len(columns)))
         slack = self.rounding(cotangents, gradients, whole=self.whole) + self.atol
         slack = (slack.T + self.slack).T[columns]
         found = compare(gradients[columns], reference, telling, slack, self.rtol)
-        if found.wrong.any():
-            reach = self.reference.scale[columns]
-            found = self.confirmed(found, lambda a: a[columns], reach, cotangents, slack)
+        reach = self.reference.scale[columns]
+        found = self.confirmed(found, lambda a: a[columns], reach, measure, cotangents, slack)
         if found.wrong.any():
             found = subgradients(self.reference, found, columns, project)
-        self.held[columns] |= np.any(reference.spread > 0, axis=1)
+        self.held[columns] |= np.any(found.reference.spread > 0, axis=1)
         return Entries(columns, cotangents, gradients, found)
 
     @np.errstate(all="ignore")
@@ -254,10 +262,14 @@ class Run:
         found: Comparison,
         pick: Callable[[Array], Array],
         reach: Array,
+        measure: Callable[[Reference, Array], tuple[Estimate, Array]],
         cotangents: Array,
         slack: Array,
     ) -> Comparison:
-        """Give what is wrong even in view of rounding that only extended precision shows.
+        """Look again, in extended precision, at what seems wrong or unclear.
+
+        Rounding that is constant nearby is not seen from there: in a small difference of large
+        numbers each digit lost is one. An entry stays wrong if it is so in both precisions.
 
         Parameters
         ----------
@@ -267,23 +279,48 @@ class Run:
             Makes the rows of the rule out of the gradients.
         reach
             16 times the widest step along each direction, in the unit that slopes are given in.
+        measure
+            Gives some rows of the estimate by a reference, and where they are telling.
         cotangents, slack
             As they were.
         """
-        of_f = np.abs(cotangents) @ self.reference.rounding
-        slack = slack + _NOISE * of_f / (reach * self.reference.steps[0])[:, None]
-        exact = self._extended(cotangents)
-        if exact is not None:
-            lost = np.abs(found.rule - pick(exact))
-            beside = np.where(found.reference.error < np.inf, np.abs(found.reference.value), 0.0)
-            most = _ROUNDING * np.max(beside, axis=0, initial=0.0)
-            slack = slack + np.where(lost <= most, 2 * lost, 0.0)
-        return compare(found.rule, found.reference, found.telling, slack, self.rtol)
+        doubtful = found.wrong | (found.unclear & self.thorough)
+        rows = np.flatnonzero(np.any(doubtful, axis=1))
+        reference = self.extended if rows.size else None
+        if found.wrong.any():
+            lost = np.abs(cotangents) @ self.problem.absorbed()
+            slack = slack + _SIZES * lost / (reach * self.reference.steps[0])[:, None]
+            again = compare(found.rule, found.reference, found.telling, slack, self.rtol)
+            found = found.only(again.wrong | found.unclear)
+        if reference is None:
+            return found
+        gradients = self._extended_gradients(cotangents)
+        for start in range(0, len(rows), _CHUNK):
+            chunk = rows[start : start + _CHUNK]
+            estimate, telling = measure(reference, chunk)
+            telling = telling & (np.abs(estimate.value) <= np.finfo(float).max)
+            rule, granted, before = found.rule[chunk], slack[chunk], found.rows(chunk)
+            exact = rule if gradients is None else pick(gradients)[chunk]
+            lost = np.abs(rule - exact)
+            size = np.where(estimate.error < np.inf, np.abs(estimate.value), 0.0)
+            most = np.maximum(_ROUNDING * np.max(size, axis=0, initial=0.0), before.noise)
+            lost = np.where(lost <= most, lost, 0.0)
+            granted = granted + 2 * lost
+            telling = telling | (4 * estimate.error <= lost)
+            second = compare(rule, estimate, telling, granted, self.rtol)
+            third = compare(exact, estimate, telling, granted, self.rtol)
+            found = found.with_rows(chunk, before.settled(second, third))
+            if found.wrong[chunk].any():
+                break
+        return found
 
-    def _extended(self, cotangents: Array) -> Array | None:
-        """The gradients computed in extended precision; None where there is none."""
-        if self.low_precision:
-            return None
+    @cached_property
+    def extended(self) -> Reference | None:
+        """The reference in extended precision; None where the function does not compute in it."""
+        return None if self.low_precision else self.reference.extended()
+
+    def _extended_gradients(self, cotangents: Array) -> Array | None:
+        """The gradients computed in extended precision; None where the rule does not do that."""
         arrays = [a.astype(np.result_type(a.dtype, np.longdouble)) for a in self.problem.arrays]
         try:
             return self.gradients(cotangents, self.problem.pullback(arrays))

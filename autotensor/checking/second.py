@@ -60,4 +60,6 @@ def _pair(run: Run, units: Array) -> list[str]:
     gap = np.abs(hessian - hessian.T) * np.outer(units > 0, units > 0)
     i, j = (int(k) for k in np.unravel_index(np.argmax(np.nan_to_num(gap)), gap.shape))
     a, b = (run.problem.inputs.label(k) for k in (i, j))
-    return [f"by {b} of the gradient by {a}: {hessian[i, j]:.12g}; the other way {hessian[j, i]:.12g}"]
+    return [
+        f"by {b} of the gradient by {a}: {hessian[i, j]:.12g}; the other way {hessian[j, i]:.12g}"
+    ]

@@ -8,7 +8,7 @@ import numpy as np
 from autotensor import errors
 from autotensor.checking.kinks import slopes_nearby
 from autotensor.checking.layout import Array
-from autotensor.checking.numerical import Flat, random_direction
+from autotensor.checking.numerical import Estimate, Flat, Reference, random_direction
 from autotensor.checking.report import Finding, told
 from autotensor.checking.run import Run
 from autotensor.checking.verdict import Comparison, compare, diagnose, evidence
@@ -96,23 +96,25 @@ def random_directions(run: Run) -> Finding | None:
     if not free.any():
         return Finding("skipped", "no coordinate is free to move")
     gradients = run.gradients(run.cotangents)
-    directions = [random_direction(free, run.rng) for _ in range(_DIRECTIONS)]
-    if free.size > 1:
-        directions.append(_evened(random_direction(free, run.rng), gradients))
-    directions = np.stack(directions)
+    drawn = [random_direction(free, run.rng) for _ in range(_DIRECTIONS)]
+    if free.size > 1 and run.thorough:
+        drawn.append(_evened(random_direction(free, run.rng), gradients))
+    directions = np.stack(drawn)
     sizes = np.abs(directions) @ np.abs(gradients)
     granted = run.rounding(run.cotangents, gradients, whole=False)
     slack = np.abs(directions) @ (granted.T + run.slack).T + run.atol
-    estimate = reference.along(directions, run.cotangents)
     natural = np.maximum(sizes, np.abs(run.cotangents) @ np.abs(run.problem.value))
-    found = compare(
-        directions @ gradients, estimate, estimate.telling(natural), slack, run.rtol
-    )
-    if found.wrong.any():
-        reach = np.ones(len(directions))
-        found = run.confirmed(found, lambda a: directions @ a, reach, run.cotangents, slack)
+
+    def measure(by: Reference, rows: Array) -> tuple[Estimate, Array]:
+        estimate = by.along(directions[rows], run.cotangents)
+        return estimate, estimate.telling(natural[rows])
+
+    estimate, telling = measure(reference, np.arange(len(directions)))
+    found = compare(directions @ gradients, estimate, telling, slack, run.rtol)
+    reach = np.ones(len(directions))
+    found = run.confirmed(found, lambda a: directions @ a, reach, measure, run.cotangents, slack)
     # Beside a kink, or through one, the slope need not be a mean of those at the point: G16.
-    found = found.only((estimate.spread == 0) & np.isfinite(found.rule))
+    found = found.only((found.reference.spread == 0) & np.isfinite(found.rule))
     if not found.wrong.any() and not found.unclear.any():
         return None
     lines = evidence(found, found.worst)

@@ -75,7 +75,7 @@ def test_factor_zero_and_transposes():
     value = RNG.normal(size=(4, 4))
     point, out = [np.zeros((2, 2))], [np.zeros(4)]
     assert causes(1.5 * value, value, point, out)[1] == "the rule is 1.5 times the derivative there"
-    assert causes(0 * value, value, point, out)[1] == "the rule gives 0 there"
+    assert causes(0 * value, value, point, out)[1] == "the rule gives 0 for all of x0"
     assert (
         causes(value.T, value, point, out)[1]
         == "the rule is right for the transpose of the Jacobian"
