@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
+from autotensor.checking.arguments import chosen_ids
 from autotensor.checking.check import gradcheck
 from autotensor.checking.checks import CHECKS
 from autotensor.checking.report import GradcheckError, GradcheckReport
@@ -20,6 +21,8 @@ from autotensor.checking.source import name_of
 __all__ = ["property_test"]
 
 _BASE = ("G01", "G04", "G05")  # what the other checks rest on; those of numbers, on G15 too
+_NEARBY = "G17"  # hypothesis goes there itself
+_ALL = frozenset(check.id for check in CHECKS)
 _OPTIONS = sorted({*inspect.signature(gradcheck).parameters} - {"fn", "inputs", "raise_exception"})
 
 
@@ -56,7 +59,7 @@ def property_test(
     --------
     >>> import autotensor as at, numpy as np
     >>> from autotensor.checking import property_test, strategies
-    >>> @property_test(x=strategies.positive(), order=2)
+    >>> @property_test(x=strategies.positive(), order=2, examples=20)
     ... def test_entropy(x):
     ...     return np.sum(x * np.log(x))
     >>> test_entropy()
@@ -108,9 +111,11 @@ def property_test(
 
         def test() -> None:
             __tracebackhide__ = True
-            search.only = None
             try:
-                each()
+                # What is wrong at the inputs themselves shows more than what is wrong near them.
+                for ids in (_ALL - {_NEARBY}, {*_BASE, "G15", _NEARBY}):
+                    search.begin(ids)
+                    each()
             except GradcheckError as error:
                 small = error
             else:
@@ -136,13 +141,20 @@ class _Search:
     Attributes
     ----------
     only
-        The ids of the checks that are run; None for all.
+        The ids of the checks that are run.
+    narrowed
+        Whether a failure was found.
     """
 
     def __init__(self, fn: Callable[..., Any], options: dict[str, Any]) -> None:
         self.fn = fn
         self.options = options
-        self.only: set[str] | None = None
+        self.begin(_ALL)
+
+    def begin(self, ids: Set[str]) -> None:
+        """Run these checks from now on."""
+        self.only = ids
+        self.narrowed = False
 
     def check(self, drawn: Any) -> None:
         """Raise if a derivative is wrong at the inputs drawn; have them dropped if unclear."""
@@ -150,29 +162,29 @@ class _Search:
         try:
             report = self.run(fn, inputs)
         except GradcheckError as error:
-            if self.only is None:
+            if not self.narrowed:
                 self.narrow(error, fn, inputs)
             raise
         if report.verdict == "inconclusive":
             hypothesis.reject()
 
     def run(self, fn: Callable[..., Any], inputs: list[Any]) -> GradcheckReport:
-        options = dict(self.options)
-        if self.only is not None:
-            ids = {check.id for check in CHECKS}
-            options["skip"] = ids.difference(self.only).union(options.get("skip", ()))
-        return gradcheck(fn, inputs, **options)
+        """Run the checks of `only`."""
+        skip = chosen_ids(self.options.get("skip", ()), sorted(_ALL))
+        return gradcheck(fn, inputs, **{**self.options, "skip": (_ALL - self.only) | skip})
 
     def narrow(self, error: GradcheckError, fn: Callable[..., Any], inputs: list[Any]) -> None:
         """From now on run the check that failed and what it rests on, if it fails so too."""
         check, finding = error.report.findings[-1]
         within = re.search(r"order \d+, (G\d\d)", finding.title)  # the one that failed in G20
+        before = self.only
         self.only = {check, *_BASE, *([within[1]] if within else []), *["G15"] * (check > "G13")}
+        self.narrowed = True
         try:
             self.run(fn, inputs)
         except GradcheckError:
             return
-        self.only = None
+        self.only = before
 
 
 def _check_names(fn: Callable[..., Any], strategies: Mapping[str, Any]) -> None:
