@@ -87,6 +87,8 @@ __all__ = sorted({*_own, *_numpy, *_LAZY})
 
 
 def __getattr__(name: str) -> _typing.Any:
+    if name == "checking":  # a module of its own rather than a name of this one: not in __all__
+        return _importlib.import_module("autotensor.checking")
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if _LAZY[name] == __name__:

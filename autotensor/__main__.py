@@ -1,5 +1,7 @@
 """The tour: train, check, draw. ``python -m autotensor`` runs it, and so does ``make demo``.
 
+``python -m autotensor gradcheck`` is a command of its own, in `autotensor.checking.command`.
+
 It uses autotensor as anybody would, through its public names only. tqdm and matplotlib (the extra
 ``tour``) make it prettier; it runs without them.
 """
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import autotensor as at
+from autotensor.checking.command import main as gradcheck_command
 
 INPUTS, OUTPUTS, BATCH = 10, 2, 512
 EVERY, PER_LINE = 100, 10  # a loss is shown every so many steps, so many to a line
@@ -169,6 +172,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m autotensor",
         description="A tour: train a small model twice, check its gradients, draw its graph.",
+        epilog="To check an op: python -m autotensor gradcheck --help",
     )
     parser.add_argument("--steps", type=int, default=10_000, help="steps of training (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the random numbers (%(default)s)")
@@ -188,7 +192,10 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tour; return its exit code."""
+    """Run the tour, or the command that is named; return the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["gradcheck"]:
+        return gradcheck_command(argv[1:])
     options = arguments(argv)
     say("autotensor: a tour in four parts")
     if optional("tqdm") is None:

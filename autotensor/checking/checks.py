@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autotensor.checking import conduct, structure, values, variants
+from autotensor.checking import conduct, neighbourhood, second, structure, values, variants
 from autotensor.checking.report import Finding, told
 from autotensor.checking.run import Run
 
@@ -34,10 +34,24 @@ def next_order(run: Run) -> Finding | None:
     except Exception as error:
         return Finding("fail", "the gradient cannot be differentiated", told(error))
     held = np.concatenate([run.held, np.zeros(run.problem.outputs.size, bool)])
-    above = Run(problem, run.order, *run.given, run.seed, run.level + 1, held)
-    above.skip = run.skip
+    domain = [*run.domain, *[None] * len(run.problem.outputs.shapes)]
+    above = Run(
+        problem,
+        run.order,
+        *run.given,
+        run.seed,
+        run.level + 1,
+        held,
+        domain=domain,
+        eps=run.eps,
+        skip=run.skip,
+    )
     findings, _, _ = execute(above)
     run.evaluations += above.evaluations
+    if not any(found.verdict == "fail" for _, found in findings):
+        asymmetric = second.symmetric(above, len(run.problem.arrays))
+        if asymmetric is not None:
+            return asymmetric
     if not findings:
         return None
     check, found = findings[-1]  # the one that failed, if any did
@@ -60,7 +74,9 @@ CHECKS = (
     Check("G12", conduct.no_stale_state),
     Check("G13", conduct.two_graphs),
     Check("G15", values.every_entry),
+    Check("G16", values.kinks),
     Check("G14", values.random_directions),
+    Check("G17", neighbourhood.nearby_and_far),
     Check("G18", variants.any_layout),
     Check("G19", variants.each_output_alone),
     Check("G21", values.forward_mode),
@@ -68,21 +84,23 @@ CHECKS = (
 )
 
 
-def execute(run: Run) -> tuple[list[tuple[str, Finding]], list[str], list[str]]:
-    """Run the checks up to the first that fails; return findings, ids passed, ids skipped."""
+def execute(run: Run) -> tuple[list[tuple[str, Finding]], list[str], dict[str, str]]:
+    """Run the checks up to the first that fails; give findings, ids passed, ids skipped and why."""
     findings: list[tuple[str, Finding]] = []
     passed: list[str] = []
-    skipped: list[str] = []
+    skipped: dict[str, str] = {}
     for check in CHECKS:
-        no_gradient = isinstance(vars(run).get("first"), Exception)  # and who says so is skipped
-        if check.id in run.skip or (no_gradient and check.id > "G13"):
-            skipped.append(check.id)
+        if check.id in run.skip:
+            skipped[check.id] = "not wanted"
+            continue
+        if isinstance(vars(run).get("first"), Exception) and check.id > "G13":
+            skipped[check.id] = "there is no gradient"
             continue
         found = check.run(run)
         if found is None:
             passed.append(check.id)
         elif found.verdict == "skipped":
-            skipped.append(check.id)
+            skipped[check.id] = found.title
         else:
             findings.append((check.id, found))
             if found.verdict == "fail" or check.essential:

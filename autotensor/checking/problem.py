@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from autotensor.array import Tensor
+from autotensor.checking.flat import Flat
 from autotensor.checking.layout import Array, Layout
 from autotensor.checking.observed import Observed
 from autotensor.engine.modes import no_grad
 from autotensor.transforms import jvp, vjp
 
 __all__ = ["Problem"]
+
+_FEW = 64  # outputs of which each is asked which inputs it depends on
 
 # What is not finite is found by looking at it, and said in the report.
 _SILENT = functools.partial(np.errstate, all="ignore")
@@ -43,6 +46,8 @@ class Problem:
     refused
         What the function raised because it writes to its arguments, which ops get read-only; then
         there are no outputs.
+    below
+        Where this is a gradient, the problem that it is the gradient of.
 
     Raises
     ------
@@ -60,6 +65,7 @@ class Problem:
         names: Sequence[str],
         output_names: Sequence[str] | None = None,
     ) -> None:
+        self.below: Problem | None = None
         self.name = name
         self.function = function
         self.arrays = [np.array(a) for a in arrays]
@@ -89,7 +95,8 @@ class Problem:
 
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
         """Run the function on arrays."""
-        results = self._differentiable(*[Tensor(a if a.ndim else a[()], None) for a in arrays])
+        with no_grad():
+            results = self._differentiable(*[Tensor(a if a.ndim else a[()], None) for a in arrays])
         return tuple([r.numpy() if type(r) is Tensor else np.asarray(r) for r in results])
 
     def pullback(self, arrays: Sequence[Array] | None = None) -> Callable[[Array], Array]:
@@ -120,13 +127,37 @@ class Problem:
         def gradient(*args: Any) -> Any:
             return vjp(self._differentiable, *args[:count])[1](*args[count:])
 
-        return Problem(
+        above = Problem(
             self.name,
             gradient,
             self.arrays + self.outputs.unpack(g, own_dtypes=True),
             self.inputs.names + [f"g_{name}" for name in self.outputs.names],
             [f"grad_{name}" for name in self.inputs.names],
         )
+        above.below = self
+        return above
+
+    def absorbed(self) -> Array:
+        """How much of each output may be lost where large terms cancel: 0 unless it is a gradient.
+
+        A gradient of <g, f> is made of terms of the size |g f| / |x|, of which nothing may be left:
+        what is as small as their rounding is not there for differences to see.
+        """
+        if self.below is None:
+            return np.zeros(self.outputs.size)
+        f, count = self.below, len(self.below.arrays)
+        point = self.arrays[:count]
+        g = np.abs(f.outputs.pack(self.arrays[count:]))
+        with _SILENT():
+            terms = np.abs(f.outputs.pack(f.evaluate(*point))) * g
+            if len(g) <= _FEW:
+                pull = f.pullback(point)
+                affects = np.stack([pull(e) != 0 for e in np.eye(len(g))], axis=1).astype(float)
+                # A derivative may itself be lost: outputs that share an input belong together.
+                affects = (affects @ affects.T @ affects > 0).astype(float)
+            else:
+                affects = np.ones((f.inputs.size, len(g)))
+            return self.eps * (affects @ terms) / Flat(f.evaluate, point).scales()[0]
 
     def _differentiable(self, *tensors: Any) -> tuple[Any, ...]:
         """Run the function, always to a tuple, without outputs that cannot have a derivative."""

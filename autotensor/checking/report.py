@@ -1,14 +1,41 @@
 """What a gradient check found, as data and as text."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["Finding", "GradcheckError", "GradcheckReport", "joined", "raised", "source_of", "told"]
+from autotensor.checking.containers import leaves
+from autotensor.checking.layout import Array
+from autotensor.checking.notebook import html
+from autotensor.checking.source import source_of, source_of_function
 
-_SHOWN = 24  # arrays with more entries are not written out in the line that reproduces a run
+__all__ = ["Finding", "GradcheckError", "GradcheckReport", "Table", "joined", "raised", "told"]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A rule beside the reference: arrays of shape (rows, columns), for pictures.
+
+    Attributes
+    ----------
+    rows, columns
+        Labels of coordinates of the inputs, and of outputs.
+    rule, numerical, error
+        What the rule gives, what the differences give, and the error bar of these.
+    wrong
+        Where the two disagree.
+    """
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    rule: Array
+    numerical: Array
+    error: Array
+    wrong: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +50,17 @@ class Finding:
         What is wrong, in a few words, and where.
     lines
         The evidence.
+    table
+        The entries it is about, for a picture in a notebook.
     """
 
     verdict: Literal["fail", "inconclusive", "skipped"]
     title: str
     lines: tuple[str, ...] = ()
+    table: Table | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class GradcheckReport:
     """The result of `autotensor.gradcheck`; true if everything is ok, and printed as the report.
 
@@ -54,10 +84,21 @@ class GradcheckReport:
         What the random directions came from.
     findings
         Pairs of a check's id and what it found; empty when all is well.
-    passed, skipped
-        The ids of the checks that passed, or had no object.
-    reproduce
-        Python source that repeats the run.
+    passed
+        The ids of the checks that passed.
+    skipped
+        The ids of the checks that had no object or were not wanted, with the reason.
+    function, inputs, options
+        What was checked: copies of the arguments, and the options that were given.
+
+    Examples
+    --------
+    >>> import autotensor as at, numpy as np
+    >>> report = at.gradcheck(np.tanh, np.array([0.5, -1.0]))
+    >>> report.verdict, report.entries
+    ('ok', 4)
+    >>> report.reproduce
+    'at.gradcheck(np.tanh, [np.array([0.5, -1.0])], seed=0)'
     """
 
     name: str
@@ -70,8 +111,10 @@ class GradcheckReport:
     seed: int
     findings: tuple[tuple[str, Finding], ...]
     passed: tuple[str, ...]
-    skipped: tuple[str, ...]
-    reproduce: str
+    skipped: Mapping[str, str]
+    function: Callable[..., Any]
+    inputs: list[Any]
+    options: Mapping[str, Any]
 
     @property
     def verdict(self) -> Literal["ok", "fail", "inconclusive"]:
@@ -80,29 +123,89 @@ class GradcheckReport:
             return "fail"
         return "inconclusive" if self.findings else "ok"
 
+    @property
+    def reproduce(self) -> str:
+        """Python source that repeats the run.
+
+        What cannot be written out, such as a long array, is named by where this report keeps it.
+        """
+        fn = source_of_function(self.function, "report.function")
+        inputs = ", ".join(source_of(x, f"report.inputs[{i}]") for i, x in enumerate(self.inputs))
+        options = "".join(
+            f", {key}={source_of(value, f'report.options[{key!r}]')}"
+            for key, value in self.options.items()
+        )
+        return f"at.gradcheck({fn}, [{inputs}]{options})"
+
+    @property
+    def headline(self) -> str:
+        """The report in one line."""
+        verdict = {"ok": "ok", "fail": "FAILED", "inconclusive": "INCONCLUSIVE"}[self.verdict]
+        kinks = f"{self.kinks:,} kink{'s' * (self.kinks > 1)}, " if self.kinks else ""
+        return (
+            f"gradcheck {verdict}: {self.name}  (order {self.order}, {self.dtype}, "
+            f"{self.entries:,} entries, {kinks}{self.evaluations:,} evaluations, "
+            f"{self.milliseconds:.0f} ms, seed {self.seed})"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data, for JSON: no arrays, no functions.
+
+        Examples
+        --------
+        >>> import autotensor as at, json, numpy as np
+        >>> json.loads(json.dumps(at.gradcheck(np.exp, np.ones(1)).to_dict()))["verdict"]
+        'ok'
+        """
+        plain = (
+            "name",
+            "order",
+            "dtype",
+            "entries",
+            "kinks",
+            "evaluations",
+            "milliseconds",
+            "seed",
+        )
+        return {
+            "verdict": self.verdict,
+            **{key: getattr(self, key) for key in plain},
+            "findings": [
+                {"check": check, "verdict": f.verdict, "title": f.title, "lines": list(f.lines)}
+                for check, f in self.findings
+            ],
+            "passed": list(self.passed),
+            "skipped": dict(self.skipped),
+            "reproduce": self.reproduce,
+        }
+
     def __bool__(self) -> bool:
         return self.verdict == "ok"
 
     def __str__(self) -> str:
-        verdict = {"ok": "ok", "fail": "FAILED", "inconclusive": "INCONCLUSIVE"}[self.verdict]
-        kinks = f"{self.kinks:,} kink{'s' * (self.kinks > 1)}, " if self.kinks else ""
-        lines = [
-            f"gradcheck {verdict}: {self.name}  (order {self.order}, {self.dtype}, "
-            f"{self.entries:,} entries, {kinks}{self.evaluations:,} evaluations, "
-            f"{self.milliseconds:.0f} ms, seed {self.seed})"
-        ]
+        lines = [self.headline]
         if not self.findings:
             return lines[0]
         for check, finding in self.findings:
             lines.append(f"  {check} {finding.title}")
             lines += [f"        {line}" for line in finding.lines]
-        lines.append(f"  passed: {' '.join(self.passed) or 'none'}")
+        lines.append(f"  passed: {_ranges(self.passed, self.kinks)}")
         if self.skipped:
-            lines.append(f"  skipped: {' '.join(self.skipped)}")
-        lines.append(f"  reproduce:  {self.reproduce}")
+            reasons = dict.fromkeys(self.skipped.values())
+            groups = [
+                f"{_ranges([i for i in self.skipped if self.skipped[i] == reason])} ({reason})"
+                for reason in reasons
+            ]
+            lines.append(f"  skipped: {', '.join(groups)}")
+        reproduce = self.reproduce
+        lines.append(f"  reproduce:  {reproduce}")
+        lines += [f"              {line}" for line in _kept(self, reproduce)]
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return html(self)
 
 
 class GradcheckError(AssertionError):
@@ -117,20 +220,6 @@ class GradcheckError(AssertionError):
     def __init__(self, report: GradcheckReport) -> None:
         super().__init__(str(report))
         self.report = report
-
-
-def source_of(value: Any) -> str:
-    """Write an argument as Python source; arrays that are too long for it as a description."""
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(source_of(v) for v in value)}]"
-    if not isinstance(value, np.ndarray):
-        return repr(value)
-    if value.size > _SHOWN or not _is_plain(value):
-        return f"<{value.dtype} array of shape {value.shape}>"
-    dtype = "" if value.dtype in (float, complex, int, bool) else f", np.{value.dtype}"
-    if not value.size:
-        return f"np.zeros({value.shape}{dtype})"
-    return f"np.array({value.tolist()}{dtype})"
 
 
 def told(error: Exception) -> tuple[str, ...]:
@@ -148,5 +237,35 @@ def joined(values: Sequence[Any]) -> str:
     return ", ".join(dict.fromkeys(str(v) for v in values))
 
 
-def _is_plain(value: np.ndarray[Any, Any]) -> bool:
-    return value.dtype.kind in "biufc" and bool(np.all(np.isfinite(value)))
+def _ranges(ids: Sequence[str], kinks: int | None = None) -> str:
+    """Ids with runs of consecutive ones drawn together; G16 stands alone with its kinks."""
+    groups: list[list[str]] = []
+    for number, check in sorted((int(i[1:]), i) for i in ids):
+        alone = kinks is not None and "G16" in (check, groups[-1][-1] if groups else "")
+        if groups and int(groups[-1][-1][1:]) == number - 1 and not alone:
+            groups[-1].append(check)
+        else:
+            groups.append([check])
+    texts = []
+    for group in groups:
+        text = group[0] if len(group) == 1 else f"{group[0]}-{group[-1]}"
+        if kinks is not None and text == "G16":
+            text += f" ({kinks:,} kink{'s' * (kinks != 1)})"
+        texts.append(text)
+    return ", ".join(texts) or "none"
+
+
+def _kept(report: GradcheckReport, reproduce: str) -> list[str]:
+    """What stands behind the names in the line that reproduces a run."""
+    if "report." not in reproduce:
+        return []
+    notes = ["report is what gradcheck returns, or the .report of the error; it holds"]
+    if "report.function" in reproduce:
+        notes.append(f"  .function, {report.name}")
+    for i, value in enumerate(report.inputs):
+        for label, leaf in leaves(value, f"inputs[{i}]"):
+            if f"report.{label}" in reproduce:
+                kind = type(leaf).__name__
+                described = f"{leaf.dtype} {leaf.shape}" if isinstance(leaf, np.ndarray) else kind
+                notes.append(f"  .{label}, {described}")
+    return notes

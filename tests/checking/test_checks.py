@@ -267,7 +267,7 @@ def test_a_slope_outside_the_kink_is_caught():
         return np.abs(x)
 
     check, text = failing(absolute, np.array([0.0, 1.0]))
-    assert check == "G15"
+    assert check == "G16"
     assert "between -1 and 1" in text
 
 

@@ -11,7 +11,7 @@ RNG = np.random.default_rng(0)
 
 def verdict(rule, value, error=0.0, spread=0.0, telling=True, rtol=1e-6):
     """``"wrong"``, ``"unclear"`` or ``"right"`` for one entry."""
-    arrays = [np.array([[float(a)]]) for a in (rule, value, error, spread)]
+    arrays = [np.array([[float(a)]]) for a in (rule, value, error, spread, 0.0, 0.0)]
     found = compare(arrays[0], Estimate(*arrays[1:]), np.array([[telling]]), 0.0, rtol)
     return "wrong" if found.wrong.all() else "unclear" if found.unclear.all() else "right"
 
@@ -48,7 +48,7 @@ def test_what_is_not_finite_is_wrong_where_the_reference_is_sure():
 def causes(rule, value, inputs, outputs):
     """The lines of the diagnosis."""
     zero = np.zeros_like(value)
-    found = compare(rule, Estimate(value, zero, zero), zero == 0, 0.0, 1e-6)
+    found = compare(rule, Estimate(value, zero, zero, zero, zero), zero == 0, 0.0, 1e-6)
     return diagnose(found, Layout(inputs, [f"x{i}" for i in range(len(inputs))]), Layout(outputs))
 
 
@@ -75,7 +75,7 @@ def test_factor_zero_and_transposes():
     value = RNG.normal(size=(4, 4))
     point, out = [np.zeros((2, 2))], [np.zeros(4)]
     assert causes(1.5 * value, value, point, out)[1] == "the rule is 1.5 times the derivative there"
-    assert causes(0 * value, value, point, out)[1] == "the rule gives 0 there"
+    assert causes(0 * value, value, point, out)[1] == "the rule gives 0 for all of x0"
     assert (
         causes(value.T, value, point, out)[1]
         == "the rule is right for the transpose of the Jacobian"
