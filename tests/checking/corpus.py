@@ -117,10 +117,6 @@ def norm(x):
     return np.sqrt(np.sum(x * x))
 
 
-def half_square(x):
-    return np.sum(x * x) / 2
-
-
 def beside(op, x):
     """Two outputs, the op's the last."""
     return np.cos(x), op(x)

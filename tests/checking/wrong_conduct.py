@@ -14,7 +14,6 @@ from tests.checking.corpus import (
     Z,
     detach,
     exponential,
-    half_square,
     norm,
     note,
     product,
@@ -267,22 +266,21 @@ wrong("clears g", sine, X, "G08", r"\bg\b", x=cleared)
 wrong("writes to the input", sine, X, "G08", NAMED, x=into_x)
 wrong("writes to the output", exponential, X, "G08", "out", x=into_out)
 wrong("writes to a protected input", lambda x: x - np.mean(x), X, "G08", NAMED, x=forced)
-wrong("forward writes to its input", writes_to_input, X, "G02", NAMED, x=lambda g, x: g * np.cos(x))
+wrong(
+    "forward writes to its input",
+    writes_to_input,
+    X,
+    "G02",
+    r"\bx\b|its inputs",
+    x=lambda g, x: g * np.cos(x),
+)
 wrong(
     "forward writes through a view",
     writes_through_a_view,
     X,
     "G02",
-    NAMED,
+    r"\bx\b|its inputs",
     x=lambda g, x: g * np.cos(x),
-)
-wrong(
-    "gradient is the input itself for g = 1",
-    half_square,
-    V,
-    "G09",
-    NAMED,
-    x=lambda g, x: x if np.all(g == 1) else g * x,
 )
 note("one array for two gradients", shared_by_both, [V, U], "G09 G12", r"\b[xy]\b")
 
@@ -322,12 +320,13 @@ wrong(
 )
 
 # Wrong at second order alone.
+CUT = r"grad_[xy]\[|no gradient reaches (x|g_output)\b"
 wrong(
     "x is a constant at order 2",
     sine,
     X,
     "G20",
-    r"grad_x\[",
+    CUT,
     order=2,
     x=lambda g, x: g * np.cos(detach(x)),
 )
@@ -336,7 +335,7 @@ wrong(
     exponential,
     X,
     "G20",
-    r"grad_x\[",
+    CUT,
     order=2,
     x=lambda g, out: g * detach(out),
 )
@@ -354,7 +353,7 @@ wrong(
     product,
     [V, U],
     "G20",
-    r"grad_[xy]\[",
+    CUT,
     order=2,
     x=(lambda g, y: g * y),
     y=lambda g, x: g * detach(x),
@@ -364,7 +363,7 @@ wrong(
     sine,
     X,
     "G20",
-    r"grad_x\[",
+    CUT,
     order=2,
     jvps={"x": lambda t, x: t * np.cos(x)},
     x=lambda g, x: detach(g) * np.cos(x),
