@@ -113,6 +113,10 @@ def total(x):
     return np.sum(x)
 
 
+def total_sine(x):
+    return np.sum(np.sin(x))
+
+
 def norm(x):
     return np.sqrt(np.sum(x * x))
 

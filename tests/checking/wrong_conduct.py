@@ -79,6 +79,15 @@ wrong(
     x=lambda g, x: (g * np.cos(x)).astype(object),
 )
 wrong("gradient a list", sine, V, "G04 G06", NAMED, x=lambda g, x: list(g * np.cos(x)))
+wrong("gradient a Tensor", sine, V, "G04 G06", NAMED, x=lambda g, x: at.tensor(g * np.cos(x)))
+wrong(
+    "gradient a masked array",
+    sine,
+    V,
+    "G06",
+    NAMED,
+    x=lambda g, x: np.ma.masked_array(g * np.cos(x)),
+)
 wrong("rule raises", sine, V, "G04", NAMED, x=lambda g, x: g * np.cos(x).nothing)
 
 
@@ -140,6 +149,30 @@ def every_second_call_wrong():
     return sine, {"x": rule}
 
 
+def weights_of_its_own():
+    """The rule takes a step with the weights that the op uses."""
+    weights = W.copy()
+
+    def rule(g, x):
+        gradient = weights.T @ g
+        weights[...] -= 1e-3 * np.outer(g, x)
+        return gradient
+
+    return lambda x: weights @ x, {"x": rule}
+
+
+def wrong_if_it_was_used():
+    """Right once: the second call with what was kept is not."""
+    used = set()
+
+    def rule(g, x):
+        again = id(x) in used
+        used.add(id(x))
+        return g * np.cos(x) * (0 if again else 1)
+
+    return sine, {"x": rule}
+
+
 def never_set_to_zero():
     """What the call before has returned is added."""
     before = {}
@@ -158,6 +191,8 @@ note("slope of the first call", slope_of_the_first_call, X, "G12 G13 G17")
 note("slopes kept by shape", slopes_kept_by_shape, X, "G12 G13 G17")
 note("a stack of inputs", stack_of_inputs, X, "G10 G11 G12 G13")
 note("every second call wrong", every_second_call_wrong, X, "G10 G11")
+note("takes a step with its weights", weights_of_its_own, U[:3], "G03 G08 G10 G11")
+note("right for the first walk alone", wrong_if_it_was_used, X, "G10 G11")
 note("never set to zero", never_set_to_zero, X, "G10 G11 G09")
 
 
@@ -422,6 +457,44 @@ wrong(
     r"grad_x\[",
     order=2,
     x=lambda g, x: 3 * g * np.conj(x * detach(x)),
+)
+wrong(
+    "a constant at order 2 for negative x",
+    exponential,
+    V,
+    "G20",
+    r"grad_x\[[14]\]",
+    order=2,
+    x=(lambda g, x, out: g * np.where(x < 0, detach(out), out)),
+)
+wrong(
+    "second derivative wrong for large x",
+    lambda x: np.arctan(x),
+    V,
+    "G20",
+    r"grad_x\[",
+    order=2,
+    x=(lambda g, x: g * np.where(np.abs(x) > 10, detach(1 / (1 + x * x)), 1 / (1 + x * x))),
+)
+wrong(
+    "second derivative 1.0001 times",
+    sine,
+    V,
+    "G20",
+    r"grad_x\[",
+    order=2,
+    x=lambda g, x: g * (1.0001 * np.cos(x) - 0.0001 * np.cos(detach(x))),
+)
+wrong(
+    "neighbours of one side a constant at order 2",
+    lambda x: np.sum(x[:-1] * x[1:]),
+    V,
+    "G20",
+    (r"grad_x\["),
+    order=2,
+    x=lambda g, x: (
+        g * (np.concatenate([x[1:], 0 * x[:1]]) + np.concatenate([0 * x[:1], detach(x)[:-1]]))
+    ),
 )
 wrong(
     "plain arrays at order 2",

@@ -24,11 +24,14 @@ from tests.checking.corpus import (
     softmax,
     square,
     total,
+    total_sine,
     wrong,
 )
 
 TOOTH = np.where(np.arange(12).reshape(3, 4) == 6, 1.0, 0.0)  # only x[1, 2]
 TWICE = np.array([0, 3, 1, 3])
+LARGE = RNG.normal(size=(100, 100))
+CHIPPED = np.where((np.arange(10_000) == 307).reshape(100, 100), 1.02, 1.0)
 KERNEL = np.array([1.0, -0.5, 0.25])
 
 # Factors and signs.
@@ -373,6 +376,14 @@ wrong(
     x=lambda g, out: np.real(g * np.conj(out)) + 0j,
 )
 wrong(
+    "real part of a complex output alone",
+    lambda x: np.exp(1j * x),
+    V,
+    "G15",
+    r"imag / d x\[\d\]",
+    x=(lambda g, out: np.real(g) * np.real(np.conj(1j * out))),
+)
+wrong(
     "conjugate too many",
     lambda x: np.abs(x),
     Z,
@@ -434,12 +445,77 @@ wrong(
     y=lambda g, x, y: g * np.where(x > y, 0, 2.0),
 )
 wrong(
+    "slope a little outside of a kink",
+    lambda x: np.abs(x),
+    np.array([0.0, 1.0]),
+    "G15 G16",
+    r"x\[0\]",
+    x=(lambda g, x: g * np.where(x == 0, 1.001, np.sign(x))),
+)
+wrong(
+    "leak at zeros alone",
+    lambda x: np.maximum(x, 0),
+    np.zeros(3),
+    "G15 G16",
+    r"x\[\d\]",
+    x=(lambda g, x: g * np.where(x == 0, -0.01, x > 0)),
+)
+wrong(
+    "both sides of a tie get all",
+    lambda x, y: np.maximum(x, y),
+    [np.array([1.0, 2.0, 3.0]), np.array([0.5, 2.0, 4.0])],
+    "G14 G16",
+    r"output\[1\]|direction",
+    x=lambda g, x, y: g * (x >= y),
+    y=lambda g, x, y: g * (y >= x),
+)
+wrong(
+    "all that tie get all",
+    lambda x: np.max(x),
+    np.array([1.0, 3.0, 3.0]),
+    "G14 G16",
+    "direction",
+    x=(lambda g, x, out: g * (x == out)),
+)
+wrong(
+    "none that tie gets any",
+    lambda x: np.max(x),
+    np.array([1.0, 3.0, 3.0]),
+    "G14 G16",
+    "direction",
+    x=(lambda g, x, out: g * (x == out) * (np.sum(x == out) == 1)),
+)
+wrong(
+    "a gradient longer than 1 of a norm at 0",
+    norm,
+    np.zeros(2),
+    "G14 G16",
+    "direction",
+    x=(lambda g, x, out: g * np.where(out == 0, 1.0, x / (out + (out == 0)))),
+)
+wrong(
     "NaN where the value is finite",
     lambda x: np.sinc(x / np.pi),
     np.array([0.5, 0.0, 2.0]),
     "G07",
     r"x\[1\]",
     x=lambda g, x: g * (np.cos(x) - np.sinc(x / np.pi)) / x,
+)
+wrong(
+    "one entry of a large matrix",
+    lambda x: LARGE @ x,
+    np.linspace(-1, 1, 100),
+    "G14 G15",
+    (r"x\[7\]|random direction"),
+    x=lambda g: (LARGE * CHIPPED).T @ g,
+)
+wrong(
+    "one of 100,000 entries",
+    total_sine,
+    np.linspace(-1, 1, 100_000),
+    "G14 G15",
+    (r"x\[777\]|random direction"),
+    x=lambda g, x: g * np.cos(x) * np.where(np.arange(100_000) == 777, 1.02, 1),
 )
 wrong(
     "tail of a large array left out",
