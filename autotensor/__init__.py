@@ -37,12 +37,14 @@ from autotensor.creation import tensor as tensor
 from autotensor.creation import zeros as zeros
 from autotensor.creation import zeros_like as zeros_like
 from autotensor.engine.custom import custom_op as custom_op
+from autotensor.engine.custom import register as register
 from autotensor.engine.modes import detect_anomaly as detect_anomaly
 from autotensor.engine.modes import enable_grad as enable_grad
 from autotensor.engine.modes import no_grad as no_grad
 from autotensor.engine.modes import record_lines as record_lines
 from autotensor.engine.modes import scope as scope
 from autotensor.engine.primitive import TABLE as _TABLE
+from autotensor.engine.primitive import Op as _Op
 from autotensor.recompute import checkpoint as checkpoint
 from autotensor.transforms import backward as backward
 from autotensor.transforms import grad as grad
@@ -53,14 +55,16 @@ from autotensor.transforms import vjp as vjp
 __version__ = "0.1.0"
 
 if _typing.TYPE_CHECKING:
+    from autotensor import compat as compat
     from autotensor.checking import GradcheckError as GradcheckError
     from autotensor.checking import GradcheckReport as GradcheckReport
     from autotensor.checking import gradcheck as gradcheck
     from autotensor.drawing import Graph as Graph
     from autotensor.drawing import graph as graph
 
-# Checking and drawing are loaded when they are first used: it halves the time of the import.
+# These are loaded when they are first used: it halves the time of the import.
 _LAZY = {
+    "compat": "autotensor",
     "GradcheckError": "autotensor.checking",
     "GradcheckReport": "autotensor.checking",
     "gradcheck": "autotensor.checking",
@@ -85,8 +89,18 @@ __all__ = sorted({*_own, *_numpy, *_LAZY})
 def __getattr__(name: str) -> _typing.Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _LAZY[name] == __name__:
+        return _importlib.import_module(f"{__name__}.{name}")
     value = globals()[name] = getattr(_importlib.import_module(_LAZY[name]), name)
     return value
+
+
+def _check(self: _Op, *args: _typing.Any, **kwargs: _typing.Any) -> _typing.Any:
+    """Check the derivatives of the op at these arguments; see `autotensor.checking.check_op`."""
+    return _importlib.import_module("autotensor.checking.of_ops").check_op(self, *args, **kwargs)
+
+
+_Op.check = _check
 
 
 def __dir__() -> list[str]:

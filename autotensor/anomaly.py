@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import Any
 
@@ -21,6 +21,19 @@ from autotensor.engine.modes import LINES, SCOPED, WATCH, mode, scope_path
 from autotensor.engine.plan import OUT
 from autotensor.engine.primitive import TABLE, Composite, Op
 from autotensor.engine.reverse import reverse
+from autotensor.engine.several import PICK, Cotangents
+from autotensor.naming import (
+    by_entry,
+    count_bad,
+    entry_text,
+    first_bad,
+    is_finite,
+    numbers_in,
+    origin_of,
+    placed,
+    range_text,
+    written,
+)
 
 __all__ = ["check_pull", "observe", "watch"]
 
@@ -58,9 +71,9 @@ def observe(
     node, options = result._node, options or {}
     failed = (
         bits & WATCH
-        and not _finite(result._data)
+        and not is_finite(result._data)
         and op not in _UNDEFINED
-        and all(map(_finite, _numbers([*inputs, *options.values()])))
+        and all(map(is_finite, numbers_in([*inputs, *options.values()])))
     )
     if not failed and not isinstance(node, Node):
         return
@@ -69,6 +82,9 @@ def observe(
         notes["scope"] = scope_path()
     if isinstance(node, Node):
         node.notes = notes
+        if node.op is PICK:
+            node = node.parents[0]
+            node.notes = notes
     if failed:
         raise _made(op, notes, result._data, _operands(op, inputs, options, node))
 
@@ -83,7 +99,7 @@ def _caller() -> dict[str, str]:
         if str(frame.f_globals.get("__name__")).startswith("autotensor.ops."):
             entry = _composite(frame.f_code)
             if entry is not None:
-                notes["via"] = _name(entry.function)
+                notes["via"] = written(entry.function)
         frame = frame.f_back
     notes["line"] = f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
     return notes
@@ -99,7 +115,7 @@ def _operands(
 ) -> list[tuple[Any, Any]]:
     """The numbers that `op` was called with, each with the node or leaf it came from, or None."""
     if not isinstance(op, Op):
-        return [(value, None) for value in _numbers([*inputs, *options.values()])]
+        return [(value, None) for value in numbers_in([*inputs, *options.values()])]
     bound = op.bind(inputs, options)
     values: list[Any] = []
     for name in op.inputs:
@@ -126,35 +142,36 @@ def check_pull(node: Node, name: str, g: Any, c: Any) -> None:
         If `g` is finite and `c` is not.
     """
     c = c._data if isinstance(c, Tensor) else c
-    if _finite(c):
+    if is_finite(c):
         return
-    g = g._data if isinstance(g, Tensor) else g
-    if not _finite(g):
+    parts = g.values.values() if isinstance(g, Cotangents) else (g,)
+    parts = tuple(x._data if isinstance(x, Tensor) else x for x in parts)
+    g = parts if isinstance(g, Cotangents) else parts[0]
+    if not is_finite(g):
         return
     op, at = node.op, None
-    facts = [f"the cotangent is within {_range(g)}"]
-    if _by_entry(op):
+    facts = [f"the cotangent is within {range_text(g)}"]
+    if by_entry(op) and not isinstance(g, tuple):
         # Once more, before it was summed to the argument's shape; and on ones, for the derivative.
         slot, _, pull, _ = next(p for p in node.plan.pulls if p[1] == name)
         ones = np.ones(node.shape, node.dtype)[()]
         with np.errstate(all="ignore"):
             full, d = (pull(x, node.kept, node, node.parents[slot]) for x in (g, ones))
-        if not _finite(full):
-            c, at = full, _first(full)
-            facts = [f"its derivative is {_entry(d, at)}", f"the cotangent {_entry(g, at)}"]
+        if not is_finite(full):
+            c, at = full, first_bad(full)
+            facts = [f"its derivative is {entry_text(d, at)}", f"the cotangent {entry_text(g, at)}"]
     slots = op.slots(len(node.parents))
     for value, source in zip(node.kept or (), node.plan.sources, strict=True):
         if value is not None and not isinstance(source, range):
             what = "result" if source == OUT else repr(slots[source][0])
-            facts.append(
-                f"its {what} {f'within {_range(value)}' if at is None else _entry(value, at)}"
-            )
+            seen = f"within {range_text(value)}" if at is None else entry_text(value, at)
+            facts.append(f"its {what} {seen}")
     masked = f"np.where(mask, {name}, 1) in place of {name}"
-    if _by_entry(op):
+    if by_entry(op):
         mask = f"{name} > 0" if op.unary else "mask"
-        masked = f"np.where({mask}, {_name(op)}({', '.join(op.inputs)}), 0)"
+        masked = f"np.where({mask}, {written(op)}({', '.join(op.inputs)}), 0)"
     raise errors.non_finite_pull(
-        _place(op, node.notes or {}), f"{_count(c)} for {name!r}", ", ".join(facts), masked
+        placed(op, node.notes or {}), f"{count_bad(c)} for {name!r}", ", ".join(facts), masked
     )
 
 
@@ -186,14 +203,14 @@ def explain_nan(self: Tensor) -> str:
     """
     root = self._node
     if not isinstance(root, Node):
-        if _finite(self._data):
+        if is_finite(self._data):
             return errors.finite(1, all_held=True)
         what = f"leaf {self.name!r}" if self.name else "this tensor"
-        return errors.non_finite_held(f"{what} of shape {self.shape}", _count(self._data))
+        return errors.non_finite_held(f"{what} of shape {self.shape}", count_bad(self._data))
     order = [node for node in reversed(reachable([root])) if isinstance(node, Node)]
     with np.errstate(all="ignore"):
         text, other, complete = _look_up(order, _held(order) | {root: self._data})
-        if text is None and _finite(self._data):
+        if text is None and is_finite(self._data):
             try:
                 reverse({root: np.ones(self.shape, self.dtype)[()]}, watch=check_pull)
             except errors.NonFiniteError as error:
@@ -235,13 +252,15 @@ def _look_up(order: Sequence[Node], known: dict[Any, Any]) -> tuple[str | None, 
         value = known.get(node)
         if value is None and all_known and node.kept is not None:
             value = known[node] = _recomputed(node, inputs)
+        if isinstance(value, tuple):
+            value = next((v for v in value if not is_finite(v)), value[0])
         if value is None:
             complete = False
-        elif not _finite(value):
+        elif not is_finite(value):
             notes = node.notes or {}
-            finite = all(map(_finite, _numbers([*inputs, *node.options.values()])))
+            finite = all(map(is_finite, numbers_in([*inputs, *node.options.values()])))
             if finite and not all_known:
-                text = errors.non_finite_held(_place(node.op, notes), _count(value))
+                text = errors.non_finite_held(placed(node.op, notes), count_bad(value))
             else:
                 operands = list(zip(inputs, node.parents, strict=True))
                 text = str(_made(node.op, notes, value, operands))
@@ -262,12 +281,11 @@ def _recomputed(node: Node, inputs: Sequence[Any]) -> Any:
             given.setdefault(name, []).append(value)
     args: list[Any] = []
     for name in op.params[: op.positional]:
+        if name in op.keywords:
+            continue
         value = given.pop(name, op.defaults.get(name))
         args += value if op.variadic and name == op.sequence else [value]
     return op.function(*args, **given)
-
-
-# -- words ----------------------------------------------------------------------------------------
 
 
 def _made(
@@ -275,11 +293,11 @@ def _made(
 ) -> errors.NonFiniteError:
     """The error about `op`, which made `out` from `operands`: values with their nodes or None."""
     known = [(value, parent) for value, parent in operands if value is not None]
-    at = _first(out) if _by_entry(op) else None
+    at = first_bad(out) if by_entry(op) else None
     texts = []
     for value, parent in known[:_SHOWN]:
-        text = _range(value) if at is None else _entry(value, at)
-        origin = _origin(parent)
+        text = range_text(value) if at is None else entry_text(value, at)
+        origin = origin_of(parent)
         if origin:
             text += f" and came from {origin}" if len(known) == 1 else f" from {origin}"
         texts.append(text)
@@ -294,106 +312,7 @@ def _made(
         inputs = f"its inputs were {within}{' and '.join([', '.join(texts[:-1]), texts[-1]])}"
     shapes = ", ".join(str(np.shape(value)) for value, _ in known[:_SHOWN])
     shapes = f"Shapes: {shapes} to {np.shape(out)}. " if shapes != "()" else ""
-    return errors.non_finite(_place(op, notes), _count(out), inputs, shapes)
-
-
-def _by_entry(op: Any) -> bool:
-    """Whether each entry of the result is made from the entries of the inputs in its place."""
-    if isinstance(op, Op):
-        if op.kind in ("elementwise", "selection"):
-            return not op.reduces
-        op = op.function
-    return isinstance(op, np.ufunc) and op.signature is None
-
-
-def _place(op: Any, notes: Mapping[str, Any]) -> str:
-    """The op as it is written, and in parentheses where, as far as that was noted."""
-    via = notes.get("via")
-    name = _name(op)
-    if via is not None:
-        name = via if via == f"np.{name}" else f"{name} in {via}"
-    where = [notes["line"]] if "line" in notes else []
-    where += [f"in {notes['scope']}"] if "scope" in notes else []
-    return f"{name} ({', '.join(where)})" if where else name
-
-
-def _name(op: Any) -> str:
-    """What users write for a function or an op: ``np.sqrt``, ``np.add.reduce``, ``softplus``."""
-    function = op.function if isinstance(op, Op) else op
-    name = str(function.__name__)
-    owner = getattr(function, "__self__", None)
-    if isinstance(owner, np.ufunc):
-        return f"np.{owner.__name__}.{name}"
-    unsaid = "numpy" if vars(np).get(name) is function else ""  # for ufuncs
-    module = getattr(function, "__module__", None) or unsaid
-    if module.partition(".")[0] == "numpy":
-        return f"{module.replace('numpy', 'np', 1)}.{name}"
-    return op.name if isinstance(op, Op) else name
-
-
-def _origin(parent: Any) -> str:
-    """What made an input, in words; nothing where that is not known."""
-    while isinstance(parent, Node) and parent.op.name == "alias":
-        parent = parent.parents[0]
-    if isinstance(parent, Node):
-        notes = parent.notes or {}
-        line = f" at {notes['line']}" if "line" in notes else ""
-        return f"{notes.get('via') or _name(parent.op)}{line}"
-    if isinstance(parent, Leaf):
-        return f"leaf {parent.name!r}" if parent.name else "a leaf"
-    return ""
-
-
-def _numbers(values: Sequence[Any]) -> Iterator[Any]:
-    """The numbers and arrays of numbers among `values`, also in tuples and lists there."""
-    for value in values:
-        if isinstance(value, (np.ndarray, np.generic, int, float, complex)):
-            yield value
-        elif isinstance(value, (tuple, list)):
-            yield from _numbers(value)
-
-
-def _finite(value: Any) -> bool:
-    dtype = getattr(value, "dtype", None)
-    if dtype is None and not isinstance(value, (float, complex)):
-        return True
-    return (dtype is not None and dtype.kind not in "fc") or bool(np.isfinite(value).all())
-
-
-def _first(array: Any) -> tuple[int, ...]:
-    """The index of the first entry that is not finite."""
-    bad = ~np.isfinite(array)
-    return tuple(int(i) for i in np.unravel_index(bad.argmax(), np.shape(array)))
-
-
-def _count(array: Any) -> str:
-    """``1 NaN of 1,024 at [17]``; of a scalar its value alone."""
-    if np.ndim(array) == 0:
-        return "NaN" if np.isnan(array) else _number(array)
-    nans = int(np.isnan(array).sum())
-    infs = int((~np.isfinite(array)).sum()) - nans
-    counts = " and ".join(f"{n:,} {word}" for n, word in ((nans, "NaN"), (infs, "inf")) if n)
-    return f"{counts} of {array.size:,} at {list(_first(array))}"
-
-
-def _entry(value: Any, at: tuple[int, ...]) -> str:
-    """The entry of `value` that an op uses for the entry `at` of its result."""
-    shape = np.shape(value)
-    place = at[len(at) - len(shape) :]
-    index = tuple(i if n > 1 else 0 for i, n in zip(place, shape, strict=True))
-    return _number(np.asarray(value)[index])
-
-
-def _range(value: Any) -> str:
-    if not np.size(value):
-        return "nothing"
-    value = np.abs(value) if np.iscomplexobj(value) else value
-    return f"[{_number(np.min(value))}, {_number(np.max(value))}]"
-
-
-def _number(value: Any) -> str:
-    """The shortest text that tells the number, as one writes it: -3e-9."""
-    return str(value).replace("e-0", "e-").replace("e+", "e").replace("e0", "e")
+    return errors.non_finite(placed(op, notes), count_bad(out), inputs, shapes)
 
 
 attach("explain_nan", explain_nan)

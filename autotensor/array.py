@@ -251,7 +251,9 @@ class Tensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         self._leave(
-            "converting to an ndarray", "np.stack for several tensors, x.numpy() for values"
+            "converting to an ndarray",
+            "np.stack for several tensors, x.numpy() for values,\n"
+            "op = at.register(f, ...) in place of a function f that converts its arguments",
         )
         data = self.numpy()
         if copy or (dtype is not None and data.dtype != dtype):

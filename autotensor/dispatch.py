@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,9 +11,12 @@ from autotensor import anomaly, errors
 from autotensor.array import Tensor, attach
 from autotensor.engine.graph import Leaf, Node, fragility, next_number
 from autotensor.engine.memory import Window
-from autotensor.engine.modes import RECORD, mode, recording
+from autotensor.engine.modes import RECORD, mode
 from autotensor.engine.plan import INPUTS, RESULT
 from autotensor.engine.primitive import TABLE, Composite, Op
+from autotensor.engine.several import like
+from autotensor.naming import argument_where, by_register, by_rule, nearest, public
+from autotensor.results import SCALARS, record_several
 from autotensor.storage import note_view
 
 __all__ = [
@@ -35,7 +37,8 @@ _new = object.__new__
 # Options that every ufunc takes, and that a derivative does not depend on.
 _OF_UFUNCS = frozenset({"dtype", "casting", "order", "subok", "signature"})
 _FLOAT64 = np.dtype(float)
-SCALARS = frozenset({int, float, complex, bool})
+_OBJECT = np.dtype(object)
+_ARRAYS = (np.ndarray, np.generic, list, tuple, *SCALARS)
 
 
 def record(
@@ -52,7 +55,7 @@ def record(
             way = f"conversion to {dtype}"
             raise errors.lost_gradient(way, out.shape, None, "x.detach() first")
         if kind == "c" and not op.complex:
-            raise errors.real_only(_public(op.function, op.name), dtype)
+            raise errors.real_only(public(op.function, op.name), dtype)
         plan = op.plan(mask, len(parents), kind == "c")
     keeps = plan.keeps
     if keeps is INPUTS:
@@ -71,11 +74,14 @@ def record(
     node.dtype = dtype
     node.number = next_number()
     node.notes = None
-    only = plan.only
-    if only is None or options:
+    ends = plan.ends
+    if ends is None or options:
         node.fragile = fragility(plan, parents, options)
     else:
-        node.fragile = plan.above[parents[only].fragile]
+        first, last = ends
+        low = parents[first].fragile
+        high = parents[last].fragile
+        node.fragile = plan.above[low if low > high else high]
     result = _new(Tensor)
     result._data = out
     result._node = node
@@ -101,7 +107,7 @@ def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
             view = _scalar_seen(lambda x: op.function(x, *raw[1:], **raw_kwargs), raw[0])
     else:
         if type(out) not in SCALARS:
-            return _no_array(op, out, holds_tracked(args) or holds_tracked(kwargs.values()))
+            return _other(op, args, kwargs, raw, raw_kwargs, out)
         out = np.asarray(out)[()]
     bits = mode.get()
     result = _recorded(op, args, kwargs, raw, raw_kwargs, out) if bits & RECORD else None
@@ -129,7 +135,7 @@ def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
             view = _scalar_seen(compute, x)
     else:
         if type(out) not in SCALARS:
-            return _no_array(op, out, tensor.requires_grad)
+            return _other(op, (tensor,), NO_OPTIONS, (x,), NO_OPTIONS, out)
         out = np.asarray(out)[()]
     node = tensor._node
     bits = mode.get()
@@ -151,12 +157,42 @@ def _scalar_seen(compute: Callable[[Any], Any], x: Any) -> Any:
     return whole[...] if view is whole else view
 
 
-def _no_array(op: Op, out: Any, tracked: bool) -> Any:
-    """What an op that returned no array gives, like the indices that `where` finds."""
+def _other(
+    op: Op,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    raw: Sequence[Any],
+    raw_kwargs: Mapping[str, Any],
+    out: Any,
+) -> Any:
+    """What an op that returned no array gives: several results, or indices that `where` finds."""
+    bits = mode.get()
     parts = out if isinstance(out, (tuple, list)) else (out,)
-    if tracked and recording() and any(np.asarray(p).dtype.kind not in "iub" for p in parts):
-        raise errors.not_one_array(op.name, type(out).__name__)
-    return wrap(out)
+    kinds = {_kind(part) for part in parts}
+    made = None
+    if (
+        bits & RECORD
+        and kinds - {*"iub"}
+        and (holds_tracked(args) or holds_tracked(kwargs.values()))
+    ):
+        if not isinstance(out, tuple) or op.kind != "rule" or not kinds & {*"fc"}:
+            raise errors.not_one_array(op.name, type(out).__name__)
+        own = [r.copy() if isinstance(r, np.ndarray) and r.base is not None else r for r in out]
+        made = _recorded(op, args, kwargs, raw, raw_kwargs, like(out, own))
+    if made is None:
+        made = like(out, [wrap(v) for v in out]) if isinstance(out, tuple) else wrap(out)
+    if bits > RECORD:
+        for result in made if isinstance(made, (tuple, list)) else (made,):
+            if type(result) is Tensor:
+                anomaly.observe(bits, op, raw, result, raw_kwargs)
+    return made
+
+
+def _kind(value: Any) -> str:
+    """The kind of the dtype of an array or a number; that of an object for anything else."""
+    if type(value) in SCALARS:
+        return np.min_scalar_type(value).kind
+    return getattr(value, "dtype", _OBJECT).kind
 
 
 def _recorded(
@@ -166,8 +202,8 @@ def _recorded(
     raw: Sequence[Any],
     raw_kwargs: Mapping[str, Any],
     out: Any,
-) -> Tensor | None:
-    """`out` with a node, or None where no input is tracked."""
+) -> Any:
+    """`out`, one result or a tuple, with a node, or None where no input is tracked."""
     given, values = op.bind(args, kwargs), op.bind(raw, raw_kwargs)
     originals: list[Any] = []
     inputs: list[Any] = []
@@ -179,7 +215,9 @@ def _recorded(
             default = op.defaults.get(name)
             originals.append(given.get(name, default))
             inputs.append(values.get(name, default))
-    mask, parents, foreign = 0, [], []
+    mask = 0
+    parents: list[Any] = []
+    foreign: list[int] = []
     for slot, (x, value) in enumerate(zip(originals, inputs, strict=True)):
         if type(x) is Tensor:
             node = x._node or x._leaf()
@@ -188,6 +226,8 @@ def _recorded(
             parents.append(node)
         elif (type(x) in SCALARS and op.sequence is None) or x is None:
             parents.append(x)
+        elif not isinstance(x, _ARRAYS) and not hasattr(x, "__array__"):
+            parents.append(None)  # a str, or whatever else no gradient can be of
         else:
             inputs[slot] = value = np.asarray(x)  # raises for a list that holds tracked Tensors
             foreign.append(slot)
@@ -197,21 +237,30 @@ def _recorded(
         original = given[name]
         if type(original) in SCALARS:
             continue
-        if name not in op.constants and holds_tracked((original,)):
-            raise errors.no_rule(_public(op.function, op.name), name, ())
+        loose = name in op.constants or name in op.nondiff
+        if not loose and holds_tracked((original,)):
+            raise errors.no_rule(public(op.function, op.name), name, (), by_rule(op, name))
         if type(original) is not Tensor:
             own = owned(options[name])
             options[name] = np.asarray(own) if name in op.constants else own
     if not mask:
         return None
     unknown = [name for name in options if name not in op.params and name not in _OF_UFUNCS]
+    if op.checked:
+        unknown += [
+            name
+            for name in options
+            if name in op.checked - _OF_UFUNCS
+            and options[name] is not op.defaults.get(name, _OBJECT)
+        ]
     if unknown or (len(args) > len(op.params) and not op.variadic):
-        raise errors.no_rule_for_option(_public(op.function, op.name), unknown[:1])
+        raise errors.no_rule_for_option(public(op.function, op.name), unknown[:1])
     if foreign:
-        for slot in op.plan(mask, len(parents), out.dtype.kind == "c").kept_slots:
+        for slot in op.plan(mask, len(parents), False).kept_slots:
             if slot in foreign:
                 inputs[slot] = inputs[slot].copy()
-    return record(op, mask, tuple(parents), tuple(inputs), out, options or NO_OPTIONS)
+    make = record_several if op.joint or isinstance(out, tuple) else record
+    return make(op, mask, tuple(parents), tuple(inputs), out, options or NO_OPTIONS)
 
 
 def owned(value: Any) -> Any:
@@ -276,9 +325,11 @@ def call(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any
     bits = mode.get()
     if tracked and bits & RECORD:
         if entry is None:
-            raise errors.no_rule(_public(function, name), None, _nearest(name))
+            argument = argument_where(_requires_grad, function, args, kwargs)
+            called = public(function, name)
+            raise errors.no_rule(called, argument, nearest(name), by_register(called, argument))
         if not entry.complex and any(getattr(a, "dtype", np.dtype(bool)).kind == "c" for a in raw):
-            raise errors.no_complex_rule(_public(function, name))
+            raise errors.no_complex_rule(public(function, name))
     result = function(*raw, **raw_kwargs)
     arrays = [a for a in args if isinstance(a, np.ndarray)]
     wrapped = wrap(_apart(result, arrays) if arrays else result)
@@ -333,16 +384,8 @@ def holds_tracked(values: Any) -> bool:
     )
 
 
-def _public(function: Any, name: str) -> str:
-    """`name` as users write it: ``np.linalg.norm``, ``np.add.reduce``; their own as it is."""
-    module = getattr(function, "__module__", None) or "numpy"
-    return f"{module.replace('numpy', 'np', 1)}.{name}" if module.startswith("numpy") else name
-
-
-def _nearest(name: str) -> list[str]:
-    derivable = [entry for entry in TABLE.values() if isinstance(entry, (Op, Composite))]
-    names = {entry.name for entry in derivable if hasattr(np, entry.name)}
-    return [f"np.{n}" for n in difflib.get_close_matches(name, names, n=2)]
+def _requires_grad(value: Any) -> bool:
+    return holds_tracked((value,))
 
 
 attach("_apply", staticmethod(apply))

@@ -148,18 +148,44 @@ def gradient_type(op: str, name: str, got: object) -> LostGradientError:
     )
 
 
-def rule_not_differentiable(op: str, name: str) -> NoRuleError:
+def rule_not_differentiable(
+    op: str, name: str, where: str = "", cause: BaseException | None = None
+) -> NoRuleError:
+    why = f": {str(cause).partition('. ')[0]}" if cause else ""
     return NoRuleError(
-        f"the rule of {op} for argument {name!r} left NumPy on Tensors, so it has no derivative "
-        "of its own.\nWrite it with NumPy functions and operators on its arguments, "
-        "or differentiate once only."
+        f"the rule of {op} for argument {name!r}{where} left NumPy on Tensors, so it has no "
+        f"derivative of its own{why}.\nWrite it with NumPy functions and operators on its "
+        "arguments, give a jvp= for forward mode, or differentiate once only."
     )
 
 
 def not_one_array(op: str, got: str) -> LostGradientError:
     return LostGradientError(
-        f"{op} returned a {got}, and only an array or a number can carry a gradient. Return one "
-        "array, np.stack([...]) of several,\nor make an op of each."
+        f"{op} returned a {got}; only an array, a number, or without elementwise=True and "
+        "linear=True a tuple of them, can carry a gradient."
+    )
+
+
+def no_gradient_for(op: str, argument: str, given: Sequence[str]) -> LostGradientError:
+    return LostGradientError(
+        f"the rule of {op} returned no gradient for argument {argument!r}, which requires grad "
+        f"here; it returned one for {', '.join(given) or 'none'}.\n"
+        "None is for an argument that cannot have a gradient; where it is zero, return zeros."
+    )
+
+
+def gradient_count(op: str, got: str, order: Sequence[str]) -> DeclarationError:
+    return DeclarationError(
+        f"the rule of {op} returned {got} for its {len(order)} arguments. Return a tuple in the "
+        f"order {', '.join(order)}, with None where there is no gradient,\nor a dict by name, or "
+        "name arguments without gradient in nondiff=."
+    )
+
+
+def saved_intermediate(op: str, what: str) -> NoRuleError:
+    return NoRuleError(
+        f"{op}: ctx.{what} was computed in forward, so a second derivative would take it as "
+        "constant.\nSave inputs and outputs only, and compute it from them in backward."
     )
 
 
@@ -247,12 +273,12 @@ def requires_grad_of_result() -> LostGradientError:
     )
 
 
-def no_rule(name: str, argument: str | None, nearest: Sequence[str]) -> NoRuleError:
+def no_rule(name: str, argument: str | None, nearest: Sequence[str], way: str = "") -> NoRuleError:
     of = f" for argument {argument!r}" if argument else ""
     like = f" Nearest with a rule: {', '.join(nearest)}." if nearest else ""
+    give = way or "Write it with functions that have one"
     return NoRuleError(
-        f"{name} has no derivative{of}. Write it with functions that have one, declare it with "
-        f"at.custom_op,\nor use x.detach() if no derivative is wanted.{like}"
+        f"{name} has no derivative{of}. {give},\nor use x.detach() if none is wanted.{like}"
     )
 
 
@@ -314,7 +340,7 @@ def unknown_argument(op: str, argument: str, valid: Sequence[str]) -> Declaratio
 
 
 def declared_twice(op: str) -> DeclarationError:
-    return DeclarationError(f"{op} has a rule already; an op is declared once.")
+    return bad_declaration(op, "it has a rule already; at.register(..., override=True) replaces it")
 
 
 def bad_declaration(op: str, reason: str) -> DeclarationError:

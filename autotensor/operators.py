@@ -41,13 +41,14 @@ _NUMBERS = (Tensor, np.ndarray, np.generic, int, float, complex)
 
 def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     if method == "__call__" and not kwargs:
-        entry = TABLE.get(ufunc)
-        if isinstance(entry, Op):
-            if len(inputs) == 1:
-                return apply_to_one(entry, self, entry.compute)
-            if type(inputs[0]) is Tensor is type(inputs[1]):
-                return _SHORT[ufunc](*inputs)
-            return apply(entry, inputs, kwargs)
+        if len(inputs) == 1:
+            short = _SHORT.get(ufunc)
+            if short is not None:
+                return short(self)
+        elif type(inputs[0]) is Tensor is type(inputs[1]):
+            short = _SHORT.get(ufunc)
+            if short is not None:
+                return short(*inputs)
     function = ufunc if method == "__call__" else getattr(ufunc, method)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     if method == "at":
@@ -95,6 +96,26 @@ def _array_function(
 # -- operators ------------------------------------------------------------------------------------
 
 
+def _unary(op: Op) -> Callable[[Tensor], Tensor]:
+    """A ufunc of one Tensor. Its result is no view."""
+    compute = op.compute
+
+    def function(self: Tensor) -> Tensor:
+        x = self._data
+        node = self._node
+        out = compute(x)
+        bits = mode.get()
+        if node is not None and node.requires_grad and bits & RECORD:
+            result = record(op, 1, (node,), (x,), out, NO_OPTIONS)
+        else:
+            result = Tensor(out, None)
+        if bits > RECORD:
+            anomaly.observe(bits, op, (x,), result)
+        return result
+
+    return function
+
+
 def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, Any]:
     """The operator, its reflection and its in-place form."""
     op = op_of(ufunc)
@@ -116,14 +137,14 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
             return NotImplemented
         out = compute(x, y)
         bits = mode.get()
-        if not mask or not bits & RECORD:
-            result = Tensor(out, None)
-        else:
+        if mask and bits & RECORD:
             if a is None:
                 a = self._leaf()
             if b is None:
                 b = other._leaf()
             result = record(op, mask, (a, b), (x, y), out, NO_OPTIONS)
+        else:
+            result = Tensor(out, None)
         if bits > RECORD:
             anomaly.observe(bits, op, (x, y), result)
         return result
@@ -274,12 +295,15 @@ _OPERATORS: dict[str, tuple[Any, Any, Any]] = {
 }
 
 
-# What NumPy calls with two Tensors and nothing else takes the operators' way.
-_SHORT: dict[Any, Callable[[Any, Any], Any]] = {
-    op.function: _binary(op.function, op.compute)[0]
-    for op in TABLE.values()
-    if isinstance(op, Op) and len(op.inputs) == len(op.params) == 2 and op.sequence is None
-}
+# What NumPy calls with one or two Tensors and nothing else has a way as short as the operators'.
+_SHORT: dict[Any, Callable[..., Any]] = {}
+for _op in TABLE.values():
+    if not isinstance(_op, Op) or len(_op.inputs) != len(_op.params) or _op.sequence is not None:
+        continue
+    if len(_op.inputs) == 2:
+        _SHORT[_op.function] = _binary(_op.function, _op.compute)[0]
+    elif isinstance(_op.function, np.ufunc):
+        _SHORT[_op.function] = _unary(_op)
 
 
 def short_way(function: Any) -> Callable[[Any, Any], Any]:

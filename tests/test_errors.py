@@ -32,6 +32,21 @@ def op_with(rule, function=cube):
     return at.custom_op(x=rule)(function)
 
 
+def by_values(g, x):
+    return 3 * x.numpy() ** 2
+
+
+class Saving(at.compat.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.h = 3 * x * x
+        return x**3
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.h
+
+
 def used_twice():
     y = np.exp(leaf([1.0, 2.0]))
     y.sum().backward()
@@ -150,17 +165,40 @@ MISUSE = {
         "the rule of cube returned dtype <U1; its argument has dtype float64.",
     ),
     "rule_not_differentiable": (
-        lambda: at.grad(at.grad(op_with(lambda g, x: 3 * x.numpy() ** 2)))(2.0),
+        lambda: at.grad(at.grad(op_with(by_values)))(2.0),
         TypeError,
-        "the rule of cube for argument 'x' left NumPy on Tensors, so it has no derivative of its "
-        "own.\nWrite it with NumPy functions and operators on its arguments, or differentiate once "
-        "only.",
+        "the rule of cube for argument 'x' (test_errors.py:"
+        f"{by_values.__code__.co_firstlineno}) left NumPy on Tensors, so it has no derivative of "
+        "its own.\nWrite it with NumPy functions and operators on its arguments, give a jvp= for "
+        "forward mode, or differentiate once only.",
     ),
     "not_one_array": (
-        lambda: op_with(lambda g: g, lambda x: (x, x))(leaf()),
+        lambda: op_with(lambda g: g, lambda x: [x, x])(leaf()),
         TypeError,
-        "<lambda> returned a tuple, and only an array or a number can carry a gradient. Return one "
-        "array, np.stack([...]) of several,\nor make an op of each.",
+        "<lambda> returned a list; only an array, a number, or without elementwise=True and "
+        "linear=True a tuple of them, can carry a gradient.",
+    ),
+    "no_gradient_for": (
+        lambda: at.custom_op(vjp=lambda g: (g, None))(lambda x, y: x + y)(
+            leaf(), leaf()
+        ).backward(),
+        TypeError,
+        "the rule of <lambda> returned no gradient for argument 'y', which requires grad here; it "
+        "returned one for x, y.\nNone is for an argument that cannot have a gradient; where it is "
+        "zero, return zeros.",
+    ),
+    "gradient_count": (
+        lambda: at.custom_op(vjp=lambda g: (g,))(lambda x, y: x + y)(leaf(), leaf()).backward(),
+        TypeError,
+        "the rule of <lambda> returned 1 gradients for its 2 arguments. Return a tuple in the "
+        "order x, y, with None where there is no gradient,\nor a dict by name, or name arguments "
+        "without gradient in nondiff=.",
+    ),
+    "saved_intermediate": (
+        lambda: at.grad(at.grad(Saving.apply))(2.0),
+        TypeError,
+        "Saving: ctx.h was computed in forward, so a second derivative would take it as "
+        "constant.\nSave inputs and outputs only, and compute it from them in backward.",
     ),
     "leaf_in_place": (
         lambda: in_place(leaf(name="w"), 1.0),
@@ -240,8 +278,8 @@ MISUSE = {
     "no_rule": (
         lambda: np.sum(np.ones(2) * leaf(), initial=leaf()),
         TypeError,
-        "np.sum has no derivative for argument 'initial'. Write it with functions that have one, "
-        "declare it with at.custom_op,\nor use x.detach() if no derivative is wanted.",
+        "np.sum has no derivative for argument 'initial'. Write it with functions that have one,\n"
+        "or use x.detach() if none is wanted.",
     ),
     "no_complex_rule": (
         lambda: np.sign(leaf(1 + 2j)),
@@ -288,7 +326,7 @@ MISUSE = {
     "declared_twice": (
         lambda: elementwise(np.sin, np.cos),
         TypeError,
-        "sin has a rule already; an op is declared once.",
+        "sin: it has a rule already; at.register(..., override=True) replaces it",
     ),
     "bad_declaration": (
         lambda: op_with(np.cos),
@@ -395,10 +433,10 @@ VARIANTS = [
     ),
     (lambda: in_place(leaf(), 1.0), "leaf requires grad and cannot be changed in place"),
     (lambda: np.asarray(leaf([1.0])), "converting to an ndarray of the tensor of shape (1,) would"),
-    (lambda: np.nansum(leaf([1.0])), "np.nansum has no derivative. Write"),
+    (lambda: np.nansum(leaf([1.0])), "np.nansum has no derivative for argument 'a'. Give"),
     (lambda: np.nansum(leaf([1.0])), "is wanted. Nearest with a rule: np.sum"),
-    (lambda: np.add.accumulate(leaf([1.0])), "np.add.accumulate has no derivative. "),
-    (lambda: np.linalg.cond(leaf([1.0])), "np.linalg.cond has no derivative. "),
+    (lambda: np.add.accumulate(leaf([1.0])), "np.add.accumulate has no derivative"),
+    (lambda: np.linalg.cond(leaf([1.0])), "at.register(np.linalg.cond, x=lambda g, …: …)"),
     (lambda: in_place(np.zeros(2), leaf([1.0, 2.0])), "the destination is a plain ndarray"),
 ]
 

@@ -27,13 +27,13 @@ LAYERS = (
     {"errors"},
     {"engine"},
     {"ops"},
-    {"array"},
-    {"anomaly", "gradients", "storage"},
+    {"array", "naming"},
+    {"anomaly", "gradients", "results", "storage"},
     {"dispatch"},
     {"writing"},
     {"creation", "operators"},
     {"replay", "transforms"},
-    {"recompute"},
+    {"compat", "recompute"},
     {"checking", "drawing", "nn", "optim"},
     {"__init__"},
     {"__main__"},
@@ -41,7 +41,7 @@ LAYERS = (
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 
 # The modules that users reach as names of the package; what the others hold, it shows by itself.
-SHOWN = {"nn", "optim"}
+SHOWN = {"compat", "nn", "optim"}
 
 # What importing autotensor must not load: optional packages, test libraries, what only drawing
 # uses, and a costly part of NumPy that NumPy itself loads on use.

@@ -137,3 +137,10 @@ def test_a_rule_that_leaves_numpy_has_no_forward_mode():
 def test_a_rule_without_the_cotangent_is_refused():
     with pytest.raises(errors.DeclarationError, match="takes 'g' as its first parameter"):
         at.custom_op(x=lambda x: 2 * x)(lambda x: x * x)
+
+
+def test_a_power_with_exponent_zero_has_the_mixed_second_derivative():
+    by_x = at.grad(np.power)
+    assert at.grad(by_x, argnums=1)(2.0, 0.0) == 0.5
+    assert at.grad(at.grad(np.power, argnums=1))(2.0, 0.0) == 0.5
+    assert by_x(0.0, 0.0) == 0.0

@@ -9,6 +9,7 @@
 - `values`: the checks against the reference.
 - `checks`: the list of checks, in their order.
 - `check`: `gradcheck`.
+- `of_ops`: `op.check`.
 """
 
 from autotensor.checking.check import gradcheck as gradcheck

@@ -246,6 +246,10 @@ def _kept_arrays(node: Node) -> Iterator[tuple[Any, Any]]:
             for part, i in zip(value, source, strict=True):
                 if hasattr(part, "nbytes"):
                     yield part, parents[i]
+        elif source == OUT and type(value) is tuple:  # several results
+            for part in value:
+                if hasattr(part, "nbytes"):
+                    yield part, node
         elif hasattr(value, "nbytes"):
             yield value, node if source == OUT else parents[source]
     for option in node.options.values():

@@ -14,6 +14,7 @@ from autotensor.engine.graph import Leaf, reachable
 from autotensor.engine.live import drop_dead, push_live
 from autotensor.engine.modes import enable_grad
 from autotensor.engine.reverse import Wrap, fit, reverse, wrapped
+from autotensor.engine.several import Several
 from autotensor.engine.shapes import broadcast
 
 __all__ = ["forward"]
@@ -69,10 +70,12 @@ def forward(
                     c = push(t, kept, node, parent)
                 else:
                     c = _transposed(t, kept, node, slot, name, make, record)
+                if type(node) is Several:
+                    c = node.tangents(c, of_rule=push is not None)
                 if guarded:
                     c = drop_dead(c, lives.get(parent), node)
                 total = c if total is None else total + c
-        found[node] = _fit_tangent(total, node)
+        found[node] = total if type(node) is Several else _fit_tangent(total, node)
         if guarded or (node.plan.selects and node.plan.push_all is not None):
             live_here = push_live(node, found, lives)
             if live_here is not None:
@@ -105,19 +108,24 @@ def _transposed(
     See Radul et al., "You Only Linearize Once" (2022), where linearity is used the other way round.
     """
     parent = node.parents[slot]
-    g = Leaf(node.shape, node.dtype, requires_grad=True)
+    if type(node) is Several:
+        leaves, g = node.seeds(make)
+    else:
+        leaves = [Leaf(node.shape, node.dtype, requires_grad=True)]
+        g = make(np.ones(node.shape, node.dtype)[()], leaves[0])
     pull = next(pull for at, _, pull, _ in node.plan.pulls if at == slot)
     with enable_grad():
-        c = pull(make(np.ones(node.shape, node.dtype)[()], g), kept, node, parent)
+        c = pull(g, kept, node, parent)
         c = c.add_to(None, False) if isinstance(c, Deferred) else c
         c = fit(c, node.plan.op, name, parent, make)
-    if c._node is None or not c._node.requires_grad:
-        if np.any(c):
-            raise errors.rule_not_differentiable(node.plan.op.name, name)
-        return np.zeros(node.shape, node.dtype)
-    seed = {c._node: t}
-    result = reverse(seed, {g}, wrap=make if record else None)
-    return result.get(g, np.zeros(node.shape, node.dtype))
+    if c._node is not None and c._node.requires_grad:
+        result = reverse({c._node: t}, {*leaves} - {None}, wrap=make if record else None)
+    elif np.any(c):
+        raise errors.rule_not_differentiable(node.plan.op.name, name)
+    else:
+        result = {}
+    tangents = [leaf and result.get(leaf, np.zeros(leaf.shape, leaf.dtype)) for leaf in leaves]
+    return tuple(tangents) if type(node) is Several else tangents[0]
 
 
 def _fit_tangent(t: Any, node: Any) -> Any:

@@ -53,6 +53,10 @@ def pass_on(g: Any, kept: Any, node: Any, parent: Any) -> Any:
     return g
 
 
+def _identity(x: Any) -> Any:
+    return x
+
+
 class Plan:
     """How nodes of one op, with one choice of tracked inputs, keep arrays and are differentiated.
 
@@ -71,15 +75,15 @@ class Plan:
     selects : whether entries of an input may be left out of the result, or by which option.
     above : what a node with this plan is, for what its parent is; the greatest for several parents.
     above_selecting : the same if the option that selects is given.
-    only : the one slot that decides it, where there are no options; or None.
+    ends : the first and last slot that decide it where there are no options; None if more do.
     """
 
     __slots__ = (
         "above",
         "above_selecting",
+        "ends",
         "keeps",
         "kept_slots",
-        "only",
         "op",
         "pulls",
         "push_all",
@@ -95,7 +99,7 @@ class Plan:
         slots = op.slots(count)
         tracked = tuple(slot for slot in range(len(slots)) if mask >> slot & 1)
         self.slots = tracked
-        named = {name for slot in tracked for name in op.needs[slots[slot][0]]}
+        named = {name for slot in tracked for name in op.keeps[slots[slot][0]]}
         self.sources: list[Any] = []
         places: dict[str, str] = {}
         parts: list[str] = []
@@ -148,8 +152,8 @@ class Plan:
             self.above = (FRAGILE,) * 4
         elif op.kind == "linear" and None in self.ways:
             self.above = (MIXES, MIXES, FRAGILE, FRAGILE)
-        alone = len(tracked) == 1 or self.above[0] == FRAGILE
-        self.only = tracked[0] if alone else None
+        deciding = tracked[:1] if self.above[0] == FRAGILE else tracked
+        self.ends = (deciding[0], deciding[-1]) if len(deciding) <= 2 else None
 
 
 def _way(op: Op, name: str) -> str | None:
@@ -158,17 +162,22 @@ def _way(op: Op, name: str) -> str | None:
         return MOVES
     if op.kind == "linear" and not {*op.inputs, "out"} & {*op.needs[name]}:
         return MOVES  # it sees no values, so it treats all alike
-    by_entry = isinstance(op.function, np.ufunc) and op.function.signature is None
+    function = op.function
+    by_entry = isinstance(function, np.ufunc) and not function.signature and function.nout == 1
+    by_entry = by_entry and not op.joint
     return ENTRYWISE if op.kind == "elementwise" or by_entry or op.reduces else None
 
 
 def _call(
-    op: Op, names: tuple[str, ...], first: str, i: int | None, places: Mapping[str, str]
+    op: Op, rule: Any, names: tuple[str, ...], first: str, i: int | None, places: Mapping[str, str]
 ) -> str:
     """The source of a rule's call, its arguments taken from ``k`` (kept), ``n`` and ``p``."""
     known = {"shape": "p.shape", "shapes": "[q.shape for q in n.parents]", "i": str(i), **places}
     args = [first] if first else []
     args += [known.get(name) or _option(op, name) for name in names]
+    code = getattr(rule, "__code__", None)
+    if code is not None and code.co_code == _identity.__code__.co_code:
+        return args[0]  # the rule is its first argument: no call then
     return f"rule({', '.join(args)})"
 
 
@@ -186,7 +195,9 @@ def _applied(op: Op, values: Mapping[str, str]) -> str:
     leading = op.params[: op.positional]
     for name in leading:
         value = values.get(name) or _option(op, name)
-        args.append(f"*{value}" if op.variadic and name == op.sequence else value)
+        if op.variadic and name == op.sequence:
+            value = f"*{value}"
+        args.append(f"{name}={value}" if name in op.keywords else value)
     skipped = [name for name in leading if name not in op.inputs]
     rest = "n.options"
     if skipped:
@@ -216,8 +227,8 @@ def _pull(
 ) -> Callable[..., Any]:
     rule = op.rules[name]
     if op.kind not in ("elementwise", "selection"):
-        return _compile(op, rule, "g", _call(op, op.needs[name], "g", i, places))
-    d = _call(op, op.needs[name], "", i, places)
+        return _compile(op, rule, "g", _call(op, rule, op.needs[name], "g", i, places))
+    d = _call(op, rule, op.needs[name], "", i, places)
     if complex and op.kind == "elementwise":
         d = f"conj({d})"
     g = "g"
@@ -245,9 +256,9 @@ def _push(op: Op, name: str, i: int | None, places: Mapping[str, str]) -> Callab
     rule = op.rules[name]
     if name in op.jvps:
         names = op.names(name, op.jvps[name], "t")
-        return _compile(op, op.jvps[name], "t", _call(op, names, "t", i, places))
+        return _compile(op, op.jvps[name], "t", _call(op, op.jvps[name], names, "t", i, places))
     if op.kind in ("elementwise", "selection"):
-        d = _call(op, op.needs[name], "", i, places)
+        d = _call(op, rule, op.needs[name], "", i, places)
         if op.kind == "selection":
             body = f"pick(t, {d})" if op.shares else f"where({d}, t, 0.0)"
         else:

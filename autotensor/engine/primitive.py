@@ -24,6 +24,7 @@ that has one of these names is read as ``arg_shape`` and so on.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -52,6 +53,7 @@ Rule = Callable[..., Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
 _STARRED = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+NO_RULE = "the rule for {!r} must be a Python function of plain parameters"
 RESERVED = frozenset({"g", "t", "out", "shape", "shapes", "i"})
 # Signatures are read at import, and `literal_eval` takes its time.
 _LITERALS = {"None": None, "True": True, "False": False, "0": 0, "1": 1, "-1": -1, "'C'": "C"}
@@ -82,6 +84,11 @@ class Op:
     name : what errors and pictures call it.
     compute : ``compute(array)``, or of two, is `function` of them, without options, but faster.
     broadcasts : the inputs are broadcast, so their cotangents are summed back by the engine.
+    users : declared by a user, by `custom_op` or `register`; see engine/rules.py.
+    joint : one rule serves all arguments, and is to run once for them.
+    nondiff : arguments in which tensors that require grad are let in and get no gradient.
+    defaults, keywords : of arguments whose default is no literal; that are given by name only.
+    checked : options that no rule names: a call that needs a gradient may not give them.
     cases, domain, complex : what the tests run the rules on, as plain data; see CONTRIBUTING.
     """
 
@@ -104,12 +111,19 @@ class Op:
         name: str | None = None,
         compute: Callable[..., Any] | None = None,
         broadcasts: bool | None = None,
+        users: bool = False,
+        joint: bool = False,
+        nondiff: Sequence[str] = (),
+        defaults: Mapping[str, Any] | None = None,
+        keywords: Sequence[str] = (),
+        checked: Sequence[str] = (),
         cases: Sequence[Mapping[str, Any]] = (),
         domain: str | Mapping[str, str] = "real",
         complex: bool | None = None,
     ) -> None:
         self.function = function
         self.compute = compute or function
+        self.__wrapped__ = function
         self.kind = kind
         self.name = self.__name__ = name or function.__name__
         self.__doc__ = function.__doc__
@@ -120,7 +134,10 @@ class Op:
         if unknown:
             raise errors.unknown_argument(self.name, unknown[0], self.params)
         self.inputs = tuple(p for p in self.params if p in rules)
-        self.unary = len(self.inputs) == 1 and self.sequence is None
+        self.defaults |= defaults or {}
+        self.keywords = frozenset(keywords)
+        first = self.params[:1]
+        self.unary = self.inputs == first and self.sequence is None and not self.keywords & {*first}
         self.rules = dict(rules)
         self.jvps = dict(jvps or {})
         self.jointly = jointly
@@ -131,6 +148,10 @@ class Op:
         self.selects = kind == "selection" if selects is None else selects
         self.aliases = dict(aliases or {})
         self.constants = tuple(constants)
+        self.users = users
+        self.joint = joint
+        self.nondiff = tuple(nondiff)
+        self.checked = frozenset(checked)
         is_ufunc = isinstance(function, np.ufunc)
         self.broadcasts = is_ufunc if broadcasts is None else broadcasts
         self.cases = tuple(cases)
@@ -143,14 +164,21 @@ class Op:
         self.complex = complex
         self.plans: dict[Any, Plan] = {}
         self.needs = {argument: self.names(argument, r) for argument, r in rules.items()}
+        self.keeps = dict(self.needs)
         for argument, forward in self.jvps.items():
+            if argument not in self.inputs:
+                raise errors.unknown_argument(self.name, argument, self.inputs)
             asked = self.names(argument, forward, "t")
             missing = set(asked) - set(self.needs.get(argument, ()))
             kept = missing & {*self.inputs, "out"}
-            if kept:
+            self.keeps[argument] += tuple(missing)
+            if kept and not users:
                 raise errors.bad_declaration(
                     self.name, f"the jvp for {argument!r} asks for {kept}, which its vjp does not"
                 )
+
+    # Set by the package: it loads the checks, which stand above the engine, when it is called.
+    check: Callable[..., Any]
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -168,15 +196,23 @@ class Op:
                     return apply(self, args, kwargs)
         return self.function(*args, **kwargs)
 
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """A method, where its first argument is ``self``."""
+        if instance is None or self.params[:1] != ("self",):
+            return self
+        method: Any = functools.partial(self, instance)
+        method.__name__, method.__doc__ = self.name, self.__doc__
+        method.check = functools.partial(self.check, instance)
+        return method
+
     def names(self, argument: str, rule: Rule, first: str = "g") -> tuple[str, ...]:
         """What `rule` asks for beside `first` (``g`` or ``t``), checked against what there is."""
-        code = getattr(rule, "__code__", None)
-        if code is None or code.co_kwonlyargcount or code.co_flags & _STARRED:
-            raise errors.bad_declaration(
-                self.name,
-                f"the rule for {argument!r} must be a Python function of plain parameters",
-            )
-        names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+        names: tuple[str, ...] | None = getattr(rule, "asks", None)
+        if names is None:
+            code = getattr(rule, "__code__", None)
+            if code is None or code.co_kwonlyargcount or code.co_flags & _STARRED:
+                raise errors.bad_declaration(self.name, NO_RULE.format(argument))
+            names = code.co_varnames[: code.co_argcount]
         if first == "g" and self.kind in ("elementwise", "selection"):
             first = ""
         if first != "".join(n for n in names[:1] if n in ("g", "t")) or {"g", "t"} & {*names[1:]}:

@@ -18,6 +18,7 @@ from autotensor.engine.deferred import Deferred
 from autotensor.engine.graph import Leaf, Node, reachable
 from autotensor.engine.live import pull_live
 from autotensor.engine.plan import OUT, SELECTS, pass_on
+from autotensor.engine.several import Several
 from autotensor.engine.shapes import unbroadcast
 
 __all__ = ["fit", "reverse", "wrapped"]
@@ -129,17 +130,19 @@ def reverse(
                 cotangents[parent] = coming
                 heappush(pending, (-parent.number, parent))
                 ahead = None
-            if guarded:
-                with np.errstate(all="ignore"):
-                    c = pull_live(g, live, kept, node, parent, pull, way, lives, cotangents)
-            elif pull is pass_on:
+            if pull is pass_on and not guarded:
                 c = g
+                fits = node.shape == parent.shape and node.dtype is parent.dtype
             else:
-                c = pull(g, kept, node, parent)
-            try:
-                fits = c.shape == parent.shape and c.dtype is parent.dtype
-            except AttributeError:
-                fits = False
+                if guarded:
+                    with np.errstate(all="ignore"):
+                        c = pull_live(g, live, kept, node, parent, pull, way, lives, cotangents)
+                else:
+                    c = pull(g, kept, node, parent)
+                try:
+                    fits = c.shape == parent.shape and c.dtype is parent.dtype
+                except AttributeError:
+                    fits = False
             if not fits or (wrap is not None and type(c) is not type(g)):
                 if isinstance(c, Deferred):
                     c.own(live, node in owned)
@@ -153,7 +156,7 @@ def reverse(
                 c = fit(c, plan.op, name, parent, wrap)
             if watch is not None:
                 watch(node, name, g, c)
-            held = cotangents.get(parent) if cotangents else None
+            held = cotangents.get(parent)
             if held is None:
                 # A leaf without hooks has nothing to wait for: its sum stays where it is.
                 if (parent.plan is None and not parent.notes) or parent in waiting:
@@ -207,7 +210,9 @@ def wrapped(node: Node, wrap: Wrap) -> tuple[Any, ...]:
     result: list[Any] = []
     for value, source in zip(node.kept or (), node.plan.sources, strict=True):
         if source == OUT:
-            result.append(wrap(value, node))
+            result.append(
+                node.wrapped_out(value, wrap) if isinstance(node, Several) else wrap(value, node)
+            )
         elif isinstance(source, range):
             pairs = zip(value, node.parents[source.start : source.stop], strict=True)
             result.append(tuple(_wrapped(v, p, wrap) for v, p in pairs))

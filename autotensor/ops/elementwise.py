@@ -16,10 +16,16 @@ elementwise(
     singular=True,
     domain={"x": "real", "y": "nonzero"},
 )
-# `y - 1 * (y != 0)` and `x + (x == 0)` keep x**0 and 0**y from becoming 0 * inf.
+
+
+def nonzero_with(x, y):
+    """`x`, and 1 where both are 0, to keep ``0 * 0**-1`` from becoming NaN."""
+    return x if isinstance(y, (int, float)) and y else x + (x == 0) * (y == 0)
+
+
 elementwise(
     np.power,
-    lambda x, y: y * x ** (y - 1 * (y != 0)),
+    lambda x, y: y * nonzero_with(x, y) ** (y - 1),
     lambda x, out: out * np.log(x + (x == 0)),
     singular=True,
     domain={"x": "positive", "y": "real"},

@@ -31,7 +31,8 @@ EQUIVALENT = {
     "_einsum_vjp: 1 -> 2": "any number below the length of an axis does",
     "_einsum_vjp: lengths.get(label, -1) < n -> lengths.get(label, -1) <= n": _ONES,
     "_einsum_vjp: zip(text, x.shape, strict=True) -> zip(x.shape, text, strict=True)": _ONES,
-    "power-x: 1 * (y != 0) -> y != 0": "for boolean exponents: tests/test_regressions.py",
+    "nonzero_with: (x == 0) * (y == 0) -> y == 0": "for y = 0: tests/test_regressions.py",
+    "nonzero_with: x + (x == 0) * (y == 0) -> x - (x == 0) * (y == 0)": "-1 does as well as 1",
     "tensordot: np.asarray(x) -> x": "for lists: tests/test_regressions.py",
     "tensordot: ValueError(f'tensordot: axes {axes} of shapes {a.shape} and {b.shape} do not"
     " match') -> f'tensordot: axes {axes} of shapes {a.shape} and {b.shape} do not match'": _RAISES,
