@@ -68,3 +68,11 @@ def test_a_right_rule_is_accepted(name):
     op = at.custom_op(x=rule)(forward)
     report = at.gradcheck(op, x, raise_exception=False)
     assert report.verdict == "ok", str(report)
+
+
+def test_forward_mode_says_that_there_is_none():
+    forward, x, rule = RULES["looks at flags"]
+    op = at.custom_op(x=rule)(forward)
+    with pytest.raises(at.errors.NoRuleError, match="rule of sine for argument 'x'") as caught:
+        at.jvp(op, (x,), (x,))
+    assert "flags" in str(caught.value.__cause__)
