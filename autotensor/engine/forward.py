@@ -115,7 +115,12 @@ def _transposed(
         g = make(np.ones(node.shape, node.dtype)[()], leaves[0])
     pull = next(pull for at, _, pull, _ in node.plan.pulls if at == slot)
     with enable_grad():
-        c = pull(g, kept, node, parent)
+        try:
+            c = pull(g, kept, node, parent)
+        except errors.AutotensorError:
+            raise
+        except (AttributeError, TypeError) as error:  # it asks for what only arrays have or are
+            raise errors.rule_not_differentiable(node.plan.op.name, name) from error
         c = c.add_to(None, False) if isinstance(c, Deferred) else c
         c = fit(c, node.plan.op, name, parent, make)
     if c._node is not None and c._node.requires_grad:
