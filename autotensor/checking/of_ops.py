@@ -1,11 +1,11 @@
 """``op.check(...)``: `gradcheck` of an op at the arguments of a call."""
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from autotensor.array import Tensor
 from autotensor.checking.check import gradcheck
 from autotensor.checking.report import GradcheckReport
 from autotensor.engine.primitive import Op
@@ -46,32 +46,24 @@ def check_op(op: Op, *args: Any, **kwargs: Any) -> GradcheckReport:
     """
     options = {k: kwargs.pop(k) for k in _OPTIONS if k in kwargs and k not in op.params}
     names = _names(op, len(args)) + list(kwargs)
-    given = [*args, *kwargs.values()]
-    differentiable = [op.aliases.get(name, name) in op.inputs for name in names]
-    arrays = [_arrays(v) if ruled else None for v, ruled in zip(given, differentiable, strict=True)]
-    if not any(arrays):
+    ruled = [op.aliases.get(name, name) in op.inputs for name in names]
+    values = [
+        np.asarray(v) if rule and isinstance(v, (float, complex)) else v
+        for v, rule in zip([*args, *kwargs.values()], ruled, strict=True)
+    ]
+    wrt = [i for i, rule in enumerate(ruled) if rule and any(map(_is_array, _parts(values[i])))]
+    if not wrt:
         raise ValueError(
             f"there is nothing to check in this call of {op.name}: give float or complex arrays "
             f"for {', '.join(op.inputs)}, such as np.array([1.0, 2.0])"
         )
 
-    def call(*chosen: Any) -> Any:
-        rest = iter(chosen)
-        values = []
-        for value, parts in zip(given, arrays, strict=True):
-            found = [next(rest) for _ in parts or ()]
-            values.append(value if not parts else found if _is_list(value) else found[0])
-        made = op(*values[: len(args)], **dict(zip(kwargs, values[len(args) :], strict=True)))
-        return [v for v in made if isinstance(v, Tensor)] if isinstance(made, tuple) else made
+    def call(*given: Any) -> Any:
+        return op(*given[: len(args)], **dict(zip(kwargs, given[len(args) :], strict=True)))
 
     call.__name__ = op.name
-    inputs = [array for parts in arrays for array in parts or ()]
-    called = [
-        f"{name}[{i}]" if _is_list(value) else name
-        for name, value, parts in zip(names, given, arrays, strict=True)
-        for i in range(len(parts or ()))
-    ]
-    return gradcheck(call, inputs, **{"order": 2, "names": called, **options})
+    fn = call if kwargs else op  # an op by itself is checked as it was declared, too
+    return gradcheck(fn, values, **{"order": 2, "names": names, "wrt": wrt, **options})
 
 
 def _names(op: Op, count: int) -> list[str]:
@@ -82,15 +74,10 @@ def _names(op: Op, count: int) -> list[str]:
     return [*op.params[:leading], *[str(op.sequence)] * (count - leading)]
 
 
-def _is_list(value: Any) -> bool:
-    """Whether `value` is a list or tuple of arrays."""
-    return isinstance(value, (list, tuple)) and any(np.ndim(v) for v in value)
+def _parts(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else [value]
 
 
-def _arrays(value: Any) -> list[Any] | None:
-    """The float or complex arrays that an argument is, one unless it is a list of them; or None."""
-    parts = [
-        v.numpy() if isinstance(v, Tensor) else np.asarray(v)
-        for v in (value if _is_list(value) else [value])
-    ]
-    return parts if all(v.dtype.kind in "fc" for v in parts) else None
+def _is_array(value: Any) -> bool:
+    dtype = getattr(value, "dtype", None)
+    return dtype is not None and dtype.kind in "fc"
