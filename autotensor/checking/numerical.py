@@ -85,7 +85,9 @@ class Reference:
         self.steps = np.ldexp(1.0, top - 2 * np.arange(count))
         self.noise = self._measure_noise(np.random.default_rng(seed))
 
-    def along(self, directions: Array, project: Array | None = None) -> Estimate:
+    def along(
+        self, directions: Array, project: Array | None = None, *, thorough: bool = True
+    ) -> Estimate:
         """Differentiate along each direction, a row of `directions`.
 
         Parameters
@@ -94,6 +96,8 @@ class Reference:
             Vectors as long as `x`; the widest step is x ± direction/16.
         project
             (p, m) matrix of cotangents: differentiate p combinations of the m outputs instead.
+        thorough
+            Whether to try finer steps where these say little.
 
         Returns
         -------
@@ -102,7 +106,7 @@ class Reference:
         """
         result = self._sweep(len(directions), directions.__getitem__, project)
         vague = np.flatnonzero(~np.all(result.telling(0.0), axis=1))
-        if vague.size:
+        if vague.size and thorough:
             closer = directions[vague] * _CLOSER
             finer = self._sweep(len(closer), closer.__getitem__, project, True).times(1 / _CLOSER)
             result = result.with_rows(vague, result.rows(vague).or_finer(finer))

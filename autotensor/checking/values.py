@@ -98,7 +98,7 @@ def random_directions(run: Run) -> Finding | None:
     natural = np.maximum(sizes, np.abs(run.cotangents) @ np.abs(run.problem.value))
 
     def measure(by: Reference, rows: Array) -> tuple[Estimate, Array]:
-        estimate = by.along(directions[rows], run.cotangents)
+        estimate = by.along(directions[rows], run.cotangents, thorough=run.thorough)
         return estimate, estimate.telling(natural[rows])
 
     estimate, telling = measure(reference, np.arange(len(directions)))
