@@ -162,15 +162,19 @@ class Run:
         moved = self.moved
         units = moved.units if isinstance(moved, Charted) else None
         widest = 1 / 16 if self.eps is None else self.eps
+        below = self.problem.below
+        linear = None if below is None else moved.inputs.spans[len(below.arrays)].start
+
+        def reference(dtype: Any = None) -> Reference:
+            flat = Flat(moved.evaluate, moved.arrays, dtype)
+            return Reference(flat, self.seed, self.held, units=units, widest=widest, linear=linear)
+
         try:
-            flat = Flat(moved.evaluate, moved.arrays)
-            return Reference(flat, self.seed, self.held, units=units, widest=widest)
+            return reference()
         except Exception:
             if not self.low_precision:
                 raise
-        own = np.result_type(*(a.real.dtype for a in moved.arrays))
-        flat = Flat(moved.evaluate, moved.arrays, own)
-        return Reference(flat, self.seed, self.held, units=units, widest=widest)
+        return reference(np.result_type(*(a.real.dtype for a in moved.arrays)))
 
     @cached_property
     def entries(self) -> Entries:
