@@ -236,12 +236,13 @@ class Run:
         """
         doubtful = found.wrong | (found.unclear & self.thorough)
         rows = np.flatnonzero(np.any(doubtful, axis=1))
-        reference = self.extended if rows.size else None
-        if found.wrong.any():
-            lost = np.abs(cotangents) @ self.problem.absorbed()
-            slack = slack + _SIZES * lost / (reach * self.reference.steps[0])[:, None]
-            again = compare(found.rule, found.reference, found.telling, slack, self.rtol)
-            found = found.only(again.wrong | found.unclear)
+        if not rows.size:
+            return found
+        lost = np.abs(cotangents) @ self.problem.absorbed()
+        slack = slack + _SIZES * lost / (reach * self.reference.steps[0])[:, None]
+        again = compare(found.rule, found.reference, found.telling, slack, self.rtol)
+        found = found.only(again.wrong | found.unclear)
+        reference = self.extended
         if reference is None:
             return found
         gradients = self._extended_gradients(cotangents)
