@@ -275,8 +275,11 @@ class Reference:
             rows = [self.moved(t * direction) - self.y for t in _POINTS]
             residual = _RESIDUAL @ np.stack(rows)
             level = np.sum(np.abs(residual), axis=0) / _UNIT_RESIDUAL  # squares might underflow
-            noise = np.where(coarse & np.isfinite(level), level, noise)
-            coarse &= np.sum(np.diff(rows, axis=0) == 0, axis=0) >= len(_POINTS) // 2
+            still = np.sum(np.diff(rows, axis=0) == 0, axis=0)
+            # Far apart a single jump between constants is no noise.
+            seen = coarse & np.isfinite(level) & ((spacing < _WIDER[0]) | (still < len(rows) - 2))
+            noise = np.where(seen, level, noise)
+            coarse &= still >= len(_POINTS) // 2
             if spacing > 64 * eps:
                 coarse &= self.y != 0
             if not coarse.any():

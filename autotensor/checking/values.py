@@ -107,7 +107,9 @@ def random_directions(run: Run) -> Finding | None:
     found = run.confirmed(found, lambda a: directions @ a, reach, measure, run.cotangents, slack)
     # Beside a kink, or through one, the slope need not be a mean of those at the point: G16.
     found = found.only((found.reference.spread == 0) & np.isfinite(found.rule))
-    if not found.wrong.any() and not found.unclear.any():
+    # Where each entry is known to be right, directions that cannot tell add no doubt.
+    known = run.thorough and run.whole and not run.entries.found.unclear.any()
+    if not found.wrong.any() and (known or not found.unclear.any()):
         return None
     lines = evidence(found, found.worst)
     title = "d <g, output> along a random direction"
