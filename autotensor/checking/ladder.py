@@ -147,7 +147,8 @@ def _grain(rise: Array, fall: Array, noise: Array, close: bool) -> Array:
     That grain is too coarse to be measured as noise. Nobody can tell a staircase, whose derivative
     is 0, from a slope that was rounded, as in a difference from 1 of numbers close to 1.
     """
-    still = (rise[:, -1] == rise[:, -2]) & (fall[:, -1] == fall[:, -2])
+    still = (rise[:, -1] == 0) & (fall[:, -1] == 0)  # or the point is at the edge of a stair:
+    still |= (rise[:, -1] == rise[:, -2]) & (fall[:, -1] == fall[:, -2])
     if not still.any():
         return np.zeros(still.shape)
     change = np.fmax(np.abs(rise), np.abs(fall))

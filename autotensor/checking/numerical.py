@@ -54,6 +54,8 @@ class Reference:
         16 times the widest step of each coordinate, or NaN where it is to depend on |x|.
     widest
         The widest step relative to a coordinate.
+    linear
+        The function is linear in the coordinates from this one on, which hence show no noise.
     """
 
     @np.errstate(all="ignore")
@@ -65,6 +67,7 @@ class Reference:
         *,
         units: Array | None = None,
         widest: float = 1 / 16,
+        linear: int | None = None,
     ) -> None:
         self.flat = flat
         self.seed = seed
@@ -83,9 +86,12 @@ class Reference:
         top = int(np.floor(np.log2(widest)))
         count = max(_COUNT_LEAST, (bits + top) // 2 + 1)
         self.steps = np.ldexp(1.0, top - 2 * np.arange(count))
+        self.linear = linear
         self.noise = self._measure_noise(np.random.default_rng(seed))
 
-    def along(self, directions: Array, project: Array | None = None) -> Estimate:
+    def along(
+        self, directions: Array, project: Array | None = None, *, thorough: bool = True
+    ) -> Estimate:
         """Differentiate along each direction, a row of `directions`.
 
         Parameters
@@ -94,6 +100,8 @@ class Reference:
             Vectors as long as `x`; the widest step is x ± direction/16.
         project
             (p, m) matrix of cotangents: differentiate p combinations of the m outputs instead.
+        thorough
+            Whether to try finer steps where these say little.
 
         Returns
         -------
@@ -102,7 +110,7 @@ class Reference:
         """
         result = self._sweep(len(directions), directions.__getitem__, project)
         vague = np.flatnonzero(~np.all(result.telling(0.0), axis=1))
-        if vague.size:
+        if vague.size and thorough:
             closer = directions[vague] * _CLOSER
             finer = self._sweep(len(closer), closer.__getitem__, project, True).times(1 / _CLOSER)
             result = result.with_rows(vague, result.rows(vague).or_finer(finer))
@@ -241,6 +249,7 @@ class Reference:
                 self.scale == 0,
                 units=self.unheld,
                 widest=float(self.steps[0]),
+                linear=self.linear,
             )
         except Exception:  # f need not accept such numbers
             return None
@@ -252,19 +261,27 @@ class Reference:
 
         Over points this close together a function worth the name is a cubic, so what is left after
         fitting one is noise, of f and of x + h alike. Values that mostly coincide have a coarser
-        grain (float32 inside, or a small term added to a large one); a wider spacing shows it.
+        grain (float32 inside, or a small term added to a large one); wider spacings show it.
         """
         out_eps = float(np.finfo(self.y.dtype).eps)
         eps = max(out_eps, float(np.finfo(self.flat.dtype).eps))
+        scale = self.scale.copy()
+        if self.linear is not None and scale[: self.linear].any():
+            scale[self.linear :] = 0.0
         noise = np.zeros(self.y.shape)
         coarse = np.ones(self.y.shape, bool)
-        for spacing in (64 * eps, eps**0.4):
-            direction = random_direction(self.scale, rng) * spacing
+        for spacing in (64 * eps, eps**0.4, *_WIDER[2 * eps**0.4 < _WIDER]):
+            direction = random_direction(scale, rng) * spacing
             rows = [self.moved(t * direction) - self.y for t in _POINTS]
             residual = _RESIDUAL @ np.stack(rows)
             level = np.sum(np.abs(residual), axis=0) / _UNIT_RESIDUAL  # squares might underflow
-            noise = np.where(coarse & np.isfinite(level), level, noise)
-            coarse &= np.sum(np.diff(rows, axis=0) == 0, axis=0) >= len(_POINTS) // 2
+            still = np.sum(np.diff(rows, axis=0) == 0, axis=0)
+            # Far apart a single jump between constants is no noise.
+            seen = coarse & np.isfinite(level) & ((spacing < _WIDER[0]) | (still < len(rows) - 2))
+            noise = np.where(seen, level, noise)
+            coarse &= still >= len(_POINTS) // 2
+            if spacing > 64 * eps:
+                coarse &= self.y != 0
             if not coarse.any():
                 break
         # Both parts of a complex number are as uncertain as the larger one.
@@ -275,6 +292,7 @@ class Reference:
 
 # Irregular, so that neither x nor f, which lie on the grid of their dtype, hit it by chance.
 _POINTS = np.array([-3.1372, -2.2914, -1.1873, -0.7041, 0.6183, 1.6837, 2.4259, 3.3091])
+_WIDER = np.array([2e-5, 5e-4, 1e-2])  # spacings at which a coarse grain shows
 _CUBIC = np.vander(_POINTS, 4)
 _RESIDUAL = np.eye(len(_POINTS)) - _CUBIC @ np.linalg.pinv(_CUBIC)
 # What the residuals of normal noise of size 1 add up to, on average.

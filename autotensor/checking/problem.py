@@ -157,7 +157,8 @@ class Problem:
                 affects = (affects @ affects.T @ affects > 0).astype(float)
             else:
                 affects = np.ones((f.inputs.size, len(g)))
-            return self.eps * (affects @ terms) / Flat(f.evaluate, point).scales()[0]
+            lost: Array = self.eps * (affects @ terms) / Flat(f.evaluate, point).scales()[0]
+            return lost
 
     def _differentiable(self, *tensors: Any) -> tuple[Any, ...]:
         """Run the function, always to a tuple, without outputs that cannot have a derivative."""

@@ -216,15 +216,19 @@ class Run:
         moved = self.moved
         units = moved.units if isinstance(moved, Charted) else None
         widest = 1 / 16 if self.eps is None else self.eps
+        below = self.problem.below
+        linear = None if below is None else moved.inputs.spans[len(below.arrays)].start
+
+        def reference(dtype: Any = None) -> Reference:
+            flat = Flat(moved.evaluate, moved.arrays, dtype)
+            return Reference(flat, self.seed, self.held, units=units, widest=widest, linear=linear)
+
         try:
-            flat = Flat(moved.evaluate, moved.arrays)
-            return Reference(flat, self.seed, self.held, units=units, widest=widest)
+            return reference()
         except Exception:
             if not self.low_precision:
                 raise
-        own = np.result_type(*(a.real.dtype for a in moved.arrays))
-        flat = Flat(moved.evaluate, moved.arrays, own)
-        return Reference(flat, self.seed, self.held, units=units, widest=widest)
+        return reference(np.result_type(*(a.real.dtype for a in moved.arrays)))
 
     @cached_property
     def entries(self) -> Entries:
@@ -286,12 +290,13 @@ class Run:
         """
         doubtful = found.wrong | (found.unclear & self.thorough)
         rows = np.flatnonzero(np.any(doubtful, axis=1))
-        reference = self.extended if rows.size else None
-        if found.wrong.any():
-            lost = np.abs(cotangents) @ self.problem.absorbed()
-            slack = slack + _SIZES * lost / (reach * self.reference.steps[0])[:, None]
-            again = compare(found.rule, found.reference, found.telling, slack, self.rtol)
-            found = found.only(again.wrong | found.unclear)
+        if not rows.size:
+            return found
+        lost = np.abs(cotangents) @ self.problem.absorbed()
+        slack = slack + _SIZES * lost / (reach * self.reference.steps[0])[:, None]
+        again = compare(found.rule, found.reference, found.telling, slack, self.rtol)
+        found = found.only(again.wrong | found.unclear)
+        reference = self.extended
         if reference is None:
             return found
         gradients = self._extended_gradients(cotangents)

@@ -10,6 +10,7 @@ from autotensor.checking.run import Run
 __all__ = ["symmetric"]
 
 _PAIRS = 64  # inputs with at most so many coordinates have the worst pair of them named
+_CANCELLED = 100.0  # roundings of what cancels in a gradient, granted too
 _LOST = 1e3  # what moving x by a few digits changes, times this, is granted
 
 
@@ -36,7 +37,8 @@ def symmetric(run: Run, count: int) -> Finding | None:
     of_u, of_v = _products(run, [u, v])
     terms = np.abs(u * of_v) + np.abs(v * of_u)
     gap = abs(np.sum(u * of_v) - np.sum(v * of_u))
-    if not gap > run.rtol * np.sum(terms) + run.atol or not np.isfinite(gap):
+    granted = _CANCELLED * np.sum((np.abs(u) + np.abs(v)) * problem.absorbed())
+    if not gap > run.rtol * np.sum(terms) + granted + run.atol or not np.isfinite(gap):
         return None
     near = [a * (1 + 4 * np.finfo(a.dtype).eps) for a in problem.arrays]
     pull = problem.pullback(near)

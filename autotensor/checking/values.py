@@ -106,7 +106,7 @@ def random_directions(run: Run) -> Finding | None:
     natural = np.maximum(sizes, np.abs(run.cotangents) @ np.abs(run.problem.value))
 
     def measure(by: Reference, rows: Array) -> tuple[Estimate, Array]:
-        estimate = by.along(directions[rows], run.cotangents)
+        estimate = by.along(directions[rows], run.cotangents, thorough=run.thorough)
         return estimate, estimate.telling(natural[rows])
 
     estimate, telling = measure(reference, np.arange(len(directions)))
@@ -115,7 +115,9 @@ def random_directions(run: Run) -> Finding | None:
     found = run.confirmed(found, lambda a: directions @ a, reach, measure, run.cotangents, slack)
     # Beside a kink, or through one, the slope need not be a mean of those at the point: G16.
     found = found.only((found.reference.spread == 0) & np.isfinite(found.rule))
-    if not found.wrong.any() and not found.unclear.any():
+    # Where each entry is known to be right, directions that cannot tell add no doubt.
+    known = run.thorough and run.whole and not run.entries.found.unclear.any()
+    if not found.wrong.any() and (known or not found.unclear.any()):
         return None
     lines = evidence(found, found.worst)
     title = "d <g, output> along a random direction"
