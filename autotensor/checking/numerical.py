@@ -268,10 +268,13 @@ class Reference:
         scale = self.scale.copy()
         if self.linear is not None and scale[: self.linear].any():
             scale[self.linear :] = 0.0
+        digits = np.where(self.magnitudes > 0, power_of_two(64 * eps * self.magnitudes), 0.0)
         noise = np.zeros(self.y.shape)
         coarse = np.ones(self.y.shape, bool)
         for spacing in (64 * eps, eps**0.4, *_WIDER[2 * eps**0.4 < _WIDER]):
-            direction = random_direction(scale, rng) * spacing
+            # In a narrow domain the unit may be so small that x would not move at all.
+            unit = np.where(scale > 0, np.maximum(scale * spacing, digits), 0.0)
+            direction = random_direction(unit, rng)
             rows = [self.moved(t * direction) - self.y for t in _POINTS]
             residual = _RESIDUAL @ np.stack(rows)
             level = np.sum(np.abs(residual), axis=0) / _UNIT_RESIDUAL  # squares might underflow

@@ -16,6 +16,7 @@ from autotensor.checking.verdict import Comparison, compare, diagnose, evidence
 __all__ = ["every_entry", "forward_mode", "kinks", "random_directions"]
 
 _DIRECTIONS = 2
+_SHORTEST = 2.0**-18  # of |x|, for a direction: the finest step is 2**-26 of that
 _UNITS = 200  # in the last place, by which both modes may differ in low precision
 _MOST = 48  # kinks through which joint directions are tried
 
@@ -98,7 +99,7 @@ def random_directions(run: Run) -> Finding | None:
     gradients = run.gradients(run.cotangents)
     drawn = [random_direction(free, run.rng) for _ in range(_DIRECTIONS)]
     if free.size > 1 and run.thorough:
-        drawn.append(_evened(random_direction(free, run.rng), gradients))
+        drawn.append(_evened(random_direction(free, run.rng), gradients, reference.magnitudes))
     directions = np.stack(drawn)
     sizes = np.abs(directions) @ np.abs(gradients)
     granted = run.rounding(run.cotangents, gradients, whole=False)
@@ -126,14 +127,19 @@ def random_directions(run: Run) -> Finding | None:
     return Finding("inconclusive", f"cannot tell           {title}", (*lines, _unclear(found)))
 
 
-def _evened(direction: Array, gradients: Array) -> Array:
-    """Shorten a direction where the gradient is large, so that small entries are seen beside it."""
+def _evened(direction: Array, gradients: Array, x: Array) -> Array:
+    """Shorten a direction where the gradient is large, so that small entries are seen beside it.
+
+    Not so far that the finest step would be lost beside `x`.
+    """
     share = np.abs(direction) * np.max(np.abs(gradients), axis=1, initial=0.0)
     seen = share[(share > 0) & np.isfinite(share)]
     if not seen.size:
         return direction
     level = np.quantile(seen, 0.1)
     factor = np.where(share > level, level / np.where(share > 0, share, 1.0), 1.0)
+    factor = np.minimum(np.maximum(factor, _SHORTEST * x / np.abs(direction)), 1.0)
+    factor = np.where(np.isfinite(factor), factor, 1.0)
     return direction * np.exp2(np.floor(np.log2(np.where(factor > 0, factor, 1.0))))
 
 

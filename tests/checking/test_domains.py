@@ -136,6 +136,11 @@ def test_a_rule_that_is_wrong_along_the_set_fails_and_says_where():
     assert "1.01 times" in str(report)
 
 
+def test_close_to_the_edge_of_a_domain_steps_are_small_and_exact():
+    x = np.array([1e-3, 0.5, 0.999999])
+    assert at.gradcheck(lambda x: np.sum(np.log(1 - x * x)), x, domain="unit", order=2)
+
+
 def test_a_function_that_raises_outside_is_checked_inside():
     @at.custom_op(p=lambda g, p: g / p)
     def log_probability(p):
