@@ -33,12 +33,14 @@ def record_several(
         raise errors.real_only(public(op.function, op.name), np.dtype(complex))
     plan = op.plan(mask, len(parents), is_complex)
     results = [r._data if isinstance(r, Tensor) else r for r in results]
-    whole = results[0] if alone else tuple(results)
+    whole = results[0] if alone else like(out, results)
     keeps = plan.keeps
     kept: tuple[Any, ...] = ()
     if keeps is not None:
         kept = values if keeps is INPUTS else (whole,) if keeps is RESULT else keeps(values, whole)
-    node = Several(plan, parents, kept, options, specs, alone)
+    node = Several(
+        plan, parents, kept, options, tuple(specs) if alone else like(out, specs), alone
+    )
     made = [
         Tensor(r, node.pick(place) if spec else None) if hasattr(r, "dtype") else r
         for place, (r, spec) in enumerate(zip(results, specs, strict=True))

@@ -23,6 +23,7 @@ from autotensor.engine.modes import enable_grad, no_grad
 from autotensor.engine.plan import OUT, Plan, pass_on
 from autotensor.engine.primitive import Op
 from autotensor.engine.reverse import reverse
+from autotensor.engine.rules import as_returned
 
 __all__ = ["Call", "Observed", "Walk", "acts_by_entry", "fingerprint"]
 
@@ -144,7 +145,7 @@ class Observed:
                 g = g if g.ndim else g[()]
                 seeds[root] = seeds[root] + g if root in seeds else g
         try:
-            with np.errstate(all="ignore"), no_grad():
+            with np.errstate(all="ignore"), no_grad(), as_returned():
                 found = reverse(seeds, set(self.leaves))
         except Exception as error:  # whatever a rule raises is a finding
             return Walk(self._calls, [], error)

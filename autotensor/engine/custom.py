@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,8 +15,7 @@ import numpy as np
 
 from autotensor import errors
 from autotensor.engine.primitive import NO_RULE, RESERVED, TABLE, Op
-from autotensor.engine.rules import Guarded, Part, read_only
-from autotensor.engine.several import like
+from autotensor.engine.rules import Guarded, Part, own, read_only
 
 __all__ = ["custom_op", "guarded", "register"]
 
@@ -350,23 +348,12 @@ def _name(function: Any) -> str:
 
 
 def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` with its arrays read-only: writing there would change what other nodes keep."""
+    """`function` with its arrays read-only, and results of its own: others keep what it is given."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        out = function(*map(read_only, args), **{k: read_only(v) for k, v in kwargs.items()})
-        # A result that somebody else holds, or a view, is copied. Two references are ours, and one
-        # more is that of the tuple.
-        if isinstance(out, np.ndarray):
-            return out.copy() if out.base is not None or sys.getrefcount(out) > 2 else out
-        if isinstance(out, tuple):
-            shared = [
-                isinstance(v, np.ndarray) and (v.base is not None or sys.getrefcount(v) > 3)
-                for v in out
-            ]
-            if any(shared):
-                copies = [v.copy() if s else v for v, s in zip(out, shared, strict=True)]
-                return like(out, copies)
-        return out
+        return own(
+            function(*map(read_only, args), **{k: read_only(v) for k, v in kwargs.items()})
+        )
 
     functools.update_wrapper(call, function)
     call.__name__ = _name(function)

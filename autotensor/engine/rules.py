@@ -2,24 +2,30 @@
 
 A rule of the table is called as it is. One of a user's is called through `Guarded`: it gets nothing
 that it could write to, several cotangents as a tuple, and when it runs on Tensors and cannot, the
-error says so. `Part` makes a rule for one argument of a rule for all (``vjp=``).
+error says so; what it returns is made the engine's own. `Part` makes a rule for one argument of a
+rule for all (``vjp=``).
 """
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
 from autotensor import errors
 from autotensor.engine.primitive import NO_RULE
-from autotensor.engine.several import Cotangents
+from autotensor.engine.several import Cotangents, like
 
-__all__ = ["Guarded", "Part", "read_only"]
+__all__ = ["Guarded", "Part", "as_returned", "own", "read_only"]
+
+_as_returned: ContextVar[bool] = ContextVar("as_returned", default=False)
 
 
 class Guarded:
@@ -48,20 +54,25 @@ class Guarded:
         if isinstance(rule, np.ufunc) or any(p.kind not in plain for p in parameters):
             raise errors.bad_declaration(op, NO_RULE.format(argument))
         self.asks = tuple(p.name for p in parameters)
+        self._makes_partial = self.asks[:1] not in (("g",), ("t",))
 
     def __call__(self, *args: Any) -> Any:
         given: list[Any] = []
-        tracked = False
+        on_tensors = tracked = False
         for value in args:
             if type(value) is np.ndarray:
                 value = value.view()
                 value.setflags(write=False)
             else:
                 value = read_only(value)
+                on_tensors = on_tensors or _any_tensor(value)
                 tracked = tracked or _tracked(value)
             given.append(value)
         try:
-            result = self.__wrapped__(*given)
+            if self._makes_partial:  # which is multiplied at once
+                result = self.__wrapped__(*given)
+            else:
+                result = own(self.__wrapped__(*given), arrays=not on_tensors)
         except Exception as error:
             cause = _left_graph(error)
             if cause is not None:
@@ -83,8 +94,7 @@ class Guarded:
         A rule may return zeros, or a partial that is constant. To tell these from what left NumPy
         and happens to be zero here, the rule runs once more on other values.
         """
-        linear = self.asks[:1] == ("g",)
-        if linear and any(np.any(value) for _, value in plain):
+        if not self._makes_partial and any(np.any(value) for _, value in plain):
             return False
         try:
             with np.errstate(all="ignore"):
@@ -177,15 +187,69 @@ def read_only(value: Any) -> Any:
         if value.node.alone:
             return read_only(value.values[0])
         return tuple(map(read_only, value.all()))
-    return tuple(map(read_only, value)) if type(value) is tuple else value
+    return like(value, [*map(read_only, value)]) if isinstance(value, tuple) else value
+
+
+@contextlib.contextmanager
+def as_returned() -> Iterator[None]:
+    """Inside, `own` changes nothing: for who wants to see what the rules of users return."""
+    token = _as_returned.set(True)
+    try:
+        yield
+    finally:
+        _as_returned.reset(token)
+
+
+def own(made: Any, *, arrays: bool = False) -> Any:
+    """What a user's function made, an array or several, in memory that nobody else writes to.
+
+    An array that something else holds, as a buffer that the function uses again, is copied, and so
+    is a view. With `arrays`, Tensors become their arrays.
+    """
+    if _as_returned.get():
+        return made
+    held = getrefcount(made) > _HELD
+    if isinstance(made, dict):
+        return dict(zip(made, _own_parts(made.values(), held, arrays), strict=True))
+    if isinstance(made, (tuple, list)):
+        return like(made, _own_parts(made, held, arrays))
+    return _apart(made, held, arrays)
+
+
+def _own_parts(parts: Iterable[Any], held: bool, arrays: bool) -> list[Any]:
+    return [_apart(v, held or getrefcount(v) > _HELD_IN_TUPLE, arrays) for v in parts]
+
+
+def _apart(value: Any, held: bool, arrays: bool) -> Any:
+    if arrays and _is_tensor(value):
+        value, held = value._data, True
+    copied = isinstance(value, np.ndarray) and (held or value.base is not None)
+    return value.copy() if copied else value
+
+
+def _references(made: Any) -> int:
+    return getrefcount(made)
+
+
+def _references_in(parts: Iterable[Any]) -> list[int]:
+    return [getrefcount(v) for v in parts]
+
+
+# What `own` counts where nothing else holds the array; it depends on the version of Python.
+_HELD = _references(np.empty(0))
+_HELD_IN_TUPLE = _references_in((np.empty(0),))[0]
 
 
 def _is_tensor(value: Any) -> bool:
     return hasattr(type(value), "_apply_to_one")
 
 
+def _any_tensor(value: Any) -> bool:
+    return any(map(_any_tensor, value)) if isinstance(value, tuple) else _is_tensor(value)
+
+
 def _tracked(value: Any) -> bool:
-    if type(value) is tuple:
+    if isinstance(value, tuple):
         return any(map(_tracked, value))
     return _is_tensor(value) and value.requires_grad
 
@@ -199,8 +263,8 @@ def _parts(result: Any) -> list[tuple[Any, Any]]:
 
 def _moved(value: Any) -> Any:
     """The array of a Tensor with every entry a little different; other values as they are."""
-    if type(value) is tuple:
-        return tuple(map(_moved, value))
+    if isinstance(value, tuple):
+        return like(value, [*map(_moved, value)])
     if not _is_tensor(value):
         return value
     data = value._data

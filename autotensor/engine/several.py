@@ -29,7 +29,8 @@ class Several(Node):
 
     Attributes
     ----------
-    results : ``(shape, dtype)`` of each, or None for one that carries no gradient.
+    results : ``(shape, dtype)`` of each, or None for one that carries no gradient; a named tuple
+        where the function returned one.
     alone : the function returned one array, not a tuple.
     """
 
@@ -41,11 +42,11 @@ class Several(Node):
         parents: tuple[Any, ...],
         kept: tuple[Any, ...] | None,
         options: dict[str, Any],
-        results: Sequence[tuple[tuple[int, ...], Any] | None],
+        results: tuple[tuple[tuple[int, ...], Any] | None, ...],
         alone: bool,
     ) -> None:
         super().__init__(plan, parents, kept, options, (), MANY)
-        self.results = tuple(results)
+        self.results = results
         self.alone = alone
 
     def pick(self, place: int) -> Node:
@@ -63,10 +64,11 @@ class Several(Node):
         """
         if self.alone:
             return wrap(out, self.pick(0))
-        return tuple(
+        values = [
             v if not hasattr(v, "dtype") else wrap(v, self.pick(place) if spec else None)
             for place, (v, spec) in enumerate(zip(out, self.results, strict=True))
-        )
+        ]
+        return like(out, values)
 
     def tangents(self, values: Any, *, of_rule: bool) -> Tangents:
         """The tangents of the results, from what a forward rule or a transposed one returned."""
@@ -115,10 +117,11 @@ class Cotangents(Deferred):
 
     def all(self) -> tuple[Any, ...]:
         """One for each result: zeros where nothing came, None where nothing can."""
-        return tuple(
+        values = [
             self.values[place] if place in self.values else spec and np.zeros(*spec)[()]
             for place, spec in enumerate(self.node.results)
-        )
+        ]
+        return like(self.node.results, values)
 
 
 class Tangents:
@@ -136,9 +139,9 @@ class Tangents:
         return Tangents([a if b is None else b if a is None else a + b for a, b in pairs])
 
 
-def like(results: tuple[Any, ...], values: Sequence[Any]) -> tuple[Any, ...]:
-    """A tuple of `values`, of the type of `results` where that is a named tuple."""
-    make = getattr(type(results), "_make", tuple)
+def like(results: Sequence[Any], values: Sequence[Any]) -> Any:
+    """`values` as the tuple, named tuple or list that `results` is."""
+    make = getattr(type(results), "_make", list if isinstance(results, list) else tuple)
     return make(values)
 
 
