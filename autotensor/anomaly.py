@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from autotensor import errors
+from autotensor import errors, naming
 from autotensor.array import Tensor, attach
 from autotensor.engine.graph import Leaf, Node, reachable
 from autotensor.engine.modes import LINES, SCOPED, WATCH, mode, scope_path
@@ -38,7 +38,7 @@ from autotensor.naming import (
 __all__ = ["check_pull", "observe", "watch"]
 
 # Frames of these files are not the caller's.
-_LIBRARIES = tuple(os.path.dirname(str(m.__file__)) + os.sep for m in (errors, np))
+_LIBRARIES = tuple(os.path.dirname(str(m.__file__)) + os.sep for m in (naming, np))
 _SHOWN = 3  # inputs of one op that a report describes
 _UNDEFINED = {np.empty_like}  # what these return may be anything
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from autotensor.array import Tensor
 from autotensor.dispatch import apply, holds_tracked, owned, unwrap
 from autotensor.engine.modes import recording
 from autotensor.engine.primitive import Op
-from autotensor.engine.rules import read_only
+from autotensor.engine.rules import any_tensor, own, read_only
 from autotensor.engine.several import Cotangents
 
 __all__ = ["Context", "Function", "defjvp", "defvjp", "primitive"]
@@ -98,7 +99,11 @@ def _holds_numbers(value: Any) -> bool:
         return any(map(_holds_numbers, value))
     if isinstance(value, (np.ndarray, np.generic)):
         return value.dtype.kind in "fcO"
-    return isinstance(value, (float, complex))
+    if isinstance(value, FunctionType):
+        return any(_holds_numbers(cell.cell_contents) for cell in value.__closure__ or ())
+    if isinstance(value, (type, ModuleType)):
+        return False
+    return isinstance(value, (float, complex)) or _holds_numbers(getattr(value, "__dict__", ()))
 
 
 class Function:
@@ -161,7 +166,8 @@ class Function:
             if not isinstance(a, Tensor) and recording() and holds_tracked((a,)):
                 raise errors.no_rule(cls.__name__, str(i), (), "Pass each Tensor as an argument")
         call = _FunctionCall(cls, args)
-        return apply(cls._op, (tensors, call), {}) if tensors else unwrap(call(tensors))
+        made = apply(cls._op, (tensors, call), {}) if tensors else unwrap(call(tensors))
+        return made if call.several or not isinstance(made, tuple) else made[0]
 
 
 class _FunctionCall:
@@ -182,18 +188,20 @@ class _FunctionCall:
         for i, array in zip(self.places, self.given, strict=True):
             args[i] = array
         made = self.function.forward(self.context, *args)
-        several = isinstance(made, (tuple, list))
-        self.results = list(made) if several else [made]
+        self.several = isinstance(made, (tuple, list))
+        self.results = list(made) if self.several else [made]
+        if any(isinstance(v, Tensor) and v.requires_grad for v in self.results):
+            raise errors.not_one_array(self.function.__name__, "Tensor of another graph")
         # What is returned is apart from what the context keeps of it; a Tensor is a constant.
-        own = [
+        apart = [
             Tensor(np.array(v)[()], None)
             if any(v is c for c in self.context._constant)
             else v.copy()
             if isinstance(v, np.ndarray)
-            else v
+            else unwrap(v)
             for v in self.results
         ]
-        return tuple(own) if several else own[0]
+        return tuple(apart) if self.several or isinstance(apart[0], Tensor) else apart[0]
 
     def gradients(self, g: Cotangents | Any, inputs: Sequence[Any], out: Any) -> list[Any]:
         name = self.function.__name__
@@ -207,8 +215,11 @@ class _FunctionCall:
         ]
         reading = _Reading(self.context, known, name)
         found = self.function.backward(reading, *grads)
+        found = own(found, arrays=not any_tensor((*grads, *inputs, *outs)))
         found = list(found) if isinstance(found, (tuple, list)) else [found]
         names = [str(i) for i in range(len(self.args))]
+        while len(found) > len(names) and found[-1] is None:  # for defaults that were not given
+            found.pop()
         if len(found) != len(names):
             raise errors.gradient_count(name, f"{len(found)} gradients", names)
         for i, (gradient, needed) in enumerate(
@@ -216,6 +227,8 @@ class _FunctionCall:
         ):
             if gradient is None and needed:
                 raise errors.no_gradient_for(name, str(i), [n for n in names if n != str(i)])
+        for i, array in zip(self.places, inputs, strict=True):
+            _check_shape(found[i], array, name, i)
         return [found[i] for i in self.places]
 
 
@@ -277,14 +290,18 @@ class _Primitive:
             g: Any, inputs: Any, rest: Any, options: Any, places: Any, out: Any, i: int
         ) -> Any:
             args = _filled(rest, places, map(read_only, inputs))
-            return self.vjps[places[i]](read_only(out), *args, **options)(read_only(g))
+            out, g = read_only(out), read_only(g)
+            pull = self.vjps[places[i]](out, *args, **options)
+            made = own(pull(g), arrays=not any_tensor((g, out, *args)))
+            _check_shape(made, inputs[i], self.op.name, places[i])
+            return made
 
         def push(
             t: Any, inputs: Any, rest: Any, options: Any, places: Any, out: Any, i: int
         ) -> Any:
             args = _filled(rest, places, map(read_only, inputs))
             maker = self.jvps[places[i]]
-            return t if maker == "same" else maker(t, read_only(out), *args, **options)
+            return t if maker == "same" else own(maker(t, read_only(out), *args, **options))
 
         return Op(
             compute,
@@ -295,6 +312,12 @@ class _Primitive:
             users=True,
             name=getattr(self.function, "__name__", "primitive"),
         )
+
+
+def _check_shape(gradient: Any, argument: Any, op: str, place: int) -> None:
+    shape = getattr(gradient, "shape", argument.shape)
+    if shape != argument.shape:
+        raise errors.gradient_shape(op, str(place), shape, argument.shape)
 
 
 def _filled(rest: Sequence[Any], places: Sequence[int], inputs: Any) -> list[Any]:

@@ -11,7 +11,7 @@ from autotensor.array import Tensor
 from autotensor.engine.plan import INPUTS, RESULT
 from autotensor.engine.primitive import Op
 from autotensor.engine.several import Several, like
-from autotensor.naming import public
+from autotensor.naming import numbers_in, public
 
 __all__ = ["SCALARS", "record_several"]
 
@@ -27,6 +27,11 @@ def record_several(
     """
     alone = not isinstance(out, tuple)
     results = [_scalars(r) for r in ((out,) if alone else out)]
+    for r in results:
+        if isinstance(r, Tensor) and op.sequence is None:  # those of compat return constants so
+            raise errors.not_one_array(op.name, "tuple that holds a Tensor")
+        if isinstance(r, (tuple, list, dict)) and _holds_floats(r):
+            raise errors.not_one_array(op.name, f"tuple that holds a {type(r).__name__} of numbers")
     specs = [_spec(r) for r in results]
     is_complex = any(spec is not None and spec[1].kind == "c" for spec in specs)
     if is_complex and not op.complex:
@@ -38,9 +43,7 @@ def record_several(
     kept: tuple[Any, ...] = ()
     if keeps is not None:
         kept = values if keeps is INPUTS else (whole,) if keeps is RESULT else keeps(values, whole)
-    node = Several(
-        plan, parents, kept, options, tuple(specs) if alone else like(out, specs), alone
-    )
+    node = Several(plan, parents, kept, options, tuple(specs) if alone else like(out, specs), alone)
     made = [
         Tensor(r, node.pick(place) if spec else None) if hasattr(r, "dtype") else r
         for place, (r, spec) in enumerate(zip(results, specs, strict=True))
@@ -56,6 +59,11 @@ def _spec(result: Any) -> tuple[tuple[int, ...], Any] | None:
         way = f"conversion to {result.dtype}"
         raise errors.lost_gradient(way, result.shape, None, "x.detach() first")
     return result.shape, result.dtype
+
+
+def _holds_floats(result: Any) -> bool:
+    values = result.values() if isinstance(result, dict) else result
+    return any(np.asarray(v).dtype.kind in "fc" for v in numbers_in([*values]))
 
 
 def _scalars(result: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from autotensor import errors
-from autotensor.engine.primitive import NO_RULE, RESERVED, TABLE, Op
+from autotensor.engine.primitive import BOUND, NO_RULE, RESERVED, TABLE, Op
 from autotensor.engine.rules import Guarded, Part, own, read_only
 
 __all__ = ["custom_op", "guarded", "register"]
@@ -189,6 +189,7 @@ def register(
                 raise errors.bad_declaration(
                     name, f"a rule that replaces its own is for {', '.join(known.inputs)}"
                 )
+            op.aliases, op.views = known.aliases | op.aliases, known.views
             # In place, since operators and methods hold the op.
             vars(known).update(vars(op))
             return known
@@ -227,7 +228,7 @@ def _declare(function: Any, name: str, params: Sequence[str], given: Mapping[str
             raise errors.bad_declaration(name, f"give vjp= or {other}, not both")
         if {*"[*"} & {*facts.get("signature", "")}:
             raise errors.bad_declaration(name, "vjp= is for arguments that are no sequence")
-        order = [p for p in params if p not in nondiff and p != "self"]
+        order = [p for p in params if p not in nondiff and p not in BOUND]
         rules = _parts(vjp, name, order, facts.get("defaults", {}))
     else:
         rules = {key: _guard(rule, name, key) for key, rule in rules.items()}
@@ -348,12 +349,10 @@ def _name(function: Any) -> str:
 
 
 def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` with its arrays read-only, and results of its own: others keep what it is given."""
+    """`function` with arrays that are read-only, since others keep them, and results of its own."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        return own(
-            function(*map(read_only, args), **{k: read_only(v) for k, v in kwargs.items()})
-        )
+        return own(function(*map(read_only, args), **{k: read_only(v) for k, v in kwargs.items()}))
 
     functools.update_wrapper(call, function)
     call.__name__ = _name(function)

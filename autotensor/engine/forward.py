@@ -14,7 +14,7 @@ from autotensor.engine.graph import Leaf, reachable
 from autotensor.engine.live import drop_dead, push_live
 from autotensor.engine.modes import enable_grad
 from autotensor.engine.reverse import Wrap, fit, reverse, wrapped
-from autotensor.engine.several import Several
+from autotensor.engine.several import Several, Tangents
 from autotensor.engine.shapes import broadcast
 
 __all__ = ["forward"]
@@ -72,6 +72,8 @@ def forward(
                     c = _transposed(t, kept, node, slot, name, make, record)
                 if type(node) is Several:
                     c = node.tangents(c, of_rule=push is not None)
+                if node.plan.op.users and name in node.plan.op.jvps:
+                    c = _checked(c, node, name)
                 if guarded:
                     c = drop_dead(c, lives.get(parent), node)
                 total = c if total is None else total + c
@@ -96,7 +98,7 @@ def _all_tangents(node: Any, found: dict[Any, Any]) -> list[Any]:
         elif hasattr(parent, "shape"):
             result.append(np.zeros(parent.shape, parent.dtype))
         else:
-            result.append(0.0)
+            result.append(None if parent is None else 0.0)
     return result
 
 
@@ -131,6 +133,26 @@ def _transposed(
         result = {}
     tangents = [leaf and result.get(leaf, np.zeros(leaf.shape, leaf.dtype)) for leaf in leaves]
     return tuple(tangents) if type(node) is Several else tangents[0]
+
+
+def _checked(t: Any, node: Any, name: str) -> Any:
+    """What the jvp of a user's op made, if it is the tangent of a result."""
+    if isinstance(t, Tangents):
+        specs = zip(t.values, node.results, strict=True)
+        return Tangents([spec and _as_tangent(v, spec[0], node.plan.op, name) for v, spec in specs])
+    return _as_tangent(t, node.shape, node.plan.op, name)
+
+
+def _as_tangent(t: Any, shape: tuple[int, ...], op: Any, name: str) -> Any:
+    if isinstance(t, (int, float, complex)):
+        t = np.asarray(t)[()]
+    if not hasattr(t, "shape") or not hasattr(t, "dtype"):
+        raise errors.bad_tangent(op.name, name, type(t).__name__, shape)
+    if t.dtype.kind not in "fciub":
+        raise errors.bad_tangent(op.name, name, f"dtype {t.dtype}", shape)
+    if t.shape != shape and not op.broadcasts:
+        raise errors.bad_tangent(op.name, name, f"shape {t.shape}", shape)
+    return t
 
 
 def _fit_tangent(t: Any, node: Any) -> Any:

@@ -54,6 +54,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _STARRED = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 NO_RULE = "the rule for {!r} must be a Python function of plain parameters"
+BOUND = ("self", "cls")  # first arguments of methods
 RESERVED = frozenset({"g", "t", "out", "shape", "shapes", "i"})
 # Signatures are read at import, and `literal_eval` takes its time.
 _LITERALS = {"None": None, "True": True, "False": False, "0": 0, "1": 1, "-1": -1, "'C'": "C"}
@@ -197,8 +198,8 @@ class Op:
         return self.function(*args, **kwargs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        """A method, where its first argument is ``self``."""
-        if instance is None or self.params[:1] != ("self",):
+        """A method, where its first argument is ``self``, or ``cls``."""
+        if instance is None or self.params[0] not in BOUND:
             return self
         method: Any = functools.partial(self, instance)
         method.__name__, method.__doc__ = self.name, self.__doc__

@@ -23,7 +23,7 @@ from autotensor import errors
 from autotensor.engine.primitive import NO_RULE
 from autotensor.engine.several import Cotangents, like
 
-__all__ = ["Guarded", "Part", "as_returned", "own", "read_only"]
+__all__ = ["Guarded", "Part", "any_tensor", "as_returned", "own", "read_only"]
 
 _as_returned: ContextVar[bool] = ContextVar("as_returned", default=False)
 
@@ -65,7 +65,7 @@ class Guarded:
                 value.setflags(write=False)
             else:
                 value = read_only(value)
-                on_tensors = on_tensors or _any_tensor(value)
+                on_tensors = on_tensors or any_tensor(value)
                 tracked = tracked or _tracked(value)
             given.append(value)
         try:
@@ -209,15 +209,13 @@ def own(made: Any, *, arrays: bool = False) -> Any:
     if _as_returned.get():
         return made
     held = getrefcount(made) > _HELD
-    if isinstance(made, dict):
-        return dict(zip(made, _own_parts(made.values(), held, arrays), strict=True))
-    if isinstance(made, (tuple, list)):
-        return like(made, _own_parts(made, held, arrays))
-    return _apart(made, held, arrays)
-
-
-def _own_parts(parts: Iterable[Any], held: bool, arrays: bool) -> list[Any]:
-    return [_apart(v, held or getrefcount(v) > _HELD_IN_TUPLE, arrays) for v in parts]
+    if not isinstance(made, (tuple, list, dict)):
+        return _apart(made, held, arrays)
+    parts = made.values() if isinstance(made, dict) else made
+    apart = [_apart(v, held or getrefcount(v) > _HELD_IN_TUPLE, arrays) for v in parts]
+    if all(a is b for a, b in zip(apart, parts, strict=True)):
+        return made
+    return dict(zip(made, apart, strict=True)) if isinstance(made, dict) else like(made, apart)
 
 
 def _apart(value: Any, held: bool, arrays: bool) -> Any:
@@ -244,8 +242,9 @@ def _is_tensor(value: Any) -> bool:
     return hasattr(type(value), "_apply_to_one")
 
 
-def _any_tensor(value: Any) -> bool:
-    return any(map(_any_tensor, value)) if isinstance(value, tuple) else _is_tensor(value)
+def any_tensor(value: Any) -> bool:
+    """Whether `value` is a Tensor, or a tuple that holds one."""
+    return any(map(any_tensor, value)) if isinstance(value, tuple) else _is_tensor(value)
 
 
 def _tracked(value: Any) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -32,9 +33,10 @@ class Several(Node):
     results : ``(shape, dtype)`` of each, or None for one that carries no gradient; a named tuple
         where the function returned one.
     alone : the function returned one array, not a tuple.
+    above : weak references to the nodes of the results, by their places.
     """
 
-    __slots__ = ("alone", "results")
+    __slots__ = ("above", "alone", "results")
 
     def __init__(
         self,
@@ -48,20 +50,22 @@ class Several(Node):
         super().__init__(plan, parents, kept, options, (), MANY)
         self.results = results
         self.alone = alone
+        self.above: dict[int, ref[Picked]] = {}
 
     def pick(self, place: int) -> Node:
-        """A node for the result at `place`, or for another alias of it."""
-        shape, dtype = self.results[place]  # type: ignore[misc]
-        plan = PICK.plan(1, 2, dtype.kind == "c")
-        return Node(
-            plan, (self, None), (self,), {"place": None if self.alone else place}, shape, dtype
-        )
+        """The node of the result at `place`."""
+        known = self.above.get(place)
+        node = known() if known is not None else None
+        if node is None:
+            shape, dtype = self.results[place]  # type: ignore[misc]
+            plan = PICK.plan(1, 2, dtype.kind == "c")
+            options = {"place": None if self.alone else place}
+            node = Picked(plan, (self, None), (self,), options, shape, dtype)
+            self.above[place] = ref(node)
+        return node
 
     def wrapped_out(self, out: Any, wrap: Any) -> Any:
-        """The value or values that a rule calls ``out``, as Tensors that know where they are from.
-
-        They are aliases of the results, since a node does not know those that stand above it.
-        """
+        """What rules call ``out``, one value or several, as Tensors that know what they are of."""
         if self.alone:
             return wrap(out, self.pick(0))
         values = [
@@ -93,6 +97,12 @@ class Several(Node):
         return leaves, g
 
 
+class Picked(Node):
+    """The node of one result of a `Several`, which knows it as long as somebody else does."""
+
+    __slots__ = ("__weakref__",)
+
+
 class Cotangents(Deferred):
     """The cotangents of the results of a `Several`, by their places.
 
@@ -115,8 +125,8 @@ class Cotangents(Deferred):
     def add_to(self, total: Any, mine: bool) -> Cotangents:
         return self
 
-    def all(self) -> tuple[Any, ...]:
-        """One for each result: zeros where nothing came, None where nothing can."""
+    def all(self) -> Any:
+        """A tuple with one for each result: zeros where nothing came, None where nothing can."""
         values = [
             self.values[place] if place in self.values else spec and np.zeros(*spec)[()]
             for place, spec in enumerate(self.node.results)

@@ -263,7 +263,7 @@ def test_an_op_that_returns_something_else_raises(result):
 
     with pytest.raises(LostGradientError, match=f"strange returned a {type(result).__name__}"):
         strange(at.tensor(1.0, requires_grad=True))
-    assert strange(1.0) is result
+    assert str(strange(1.0)) == str(result)
 
 
 def test_an_op_cannot_write_to_its_arguments():

@@ -1,12 +1,40 @@
 """The errors about gradients and their texts, in one place, so that a test can hold them to a form.
 
-A text says what happened, to which tensor, and what to write instead, in at most four lines. Each
-class below is a subclass of the nearest builtin, so ``except ValueError`` keeps working.
+A text says what happened, to which tensor, and what to write instead, in at most four lines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from autotensor.errors.kinds import (
+    AutotensorError,
+    DeclarationError,
+    DtypeError,
+    GraphFreedError,
+    InPlaceError,
+    LostGradientError,
+    NoGradientError,
+    NonFiniteError,
+    NoRuleError,
+    RecomputeError,
+    ShapeError,
+)
+from autotensor.errors.of_rules import (  # noqa: F401 - texts are read as errors.X
+    bad_declaration,
+    bad_tangent,
+    declared_twice,
+    gradient_count,
+    gradient_dtype,
+    gradient_shape,
+    gradient_type,
+    no_gradient_for,
+    not_one_array,
+    rule_not_differentiable,
+    saved_intermediate,
+    unknown_argument,
+    unknown_rule_name,
+)
 
 __all__ = [
     "AutotensorError",
@@ -22,49 +50,8 @@ __all__ = [
     "ShapeError",
 ]
 
-
-class AutotensorError(Exception):
-    """Base of the errors that only autotensor raises."""
-
-
-class DeclarationError(AutotensorError, TypeError):
-    """A rule was declared wrongly: an unknown name, a missing argument, a second registration."""
-
-
-class DtypeError(AutotensorError, TypeError):
-    """A dtype that cannot carry a gradient was asked to."""
-
-
-class GraphFreedError(AutotensorError, RuntimeError):
-    """A backward pass reached a node whose arrays an earlier pass has freed."""
-
-
-class InPlaceError(AutotensorError, RuntimeError):
-    """A write in place whose gradient could not be right."""
-
-
-class LostGradientError(AutotensorError, TypeError):
-    """A tensor was about to leave the graph and take its gradient along."""
-
-
-class NoGradientError(AutotensorError, RuntimeError):
-    """``backward()`` has nothing to differentiate."""
-
-
-class NoRuleError(AutotensorError, TypeError):
-    """A NumPy function without a derivative rule met a tensor that requires grad."""
-
-
-class NonFiniteError(AutotensorError, FloatingPointError):
-    """Under ``detect_anomaly()`` an op or a rule made a NaN or an infinity from finite values."""
-
-
-class RecomputeError(AutotensorError, RuntimeError):
-    """A function under ``at.checkpoint`` did something else when it was run again."""
-
-
-class ShapeError(AutotensorError, ValueError):
-    """A gradient, seed or tangent of the wrong shape."""
+for _kind in __all__:  # where users import it from, and find it in tracebacks
+    globals()[_kind].__module__ = __name__
 
 
 def called(name: str | None) -> str:
@@ -122,75 +109,6 @@ def seed_shape(got: tuple[int, ...], wanted: tuple[int, ...], what: str) -> Shap
         f"the {what} has shape {got}, the tensor has shape {wanted}: {differ}. "
         f"Pass np.broadcast_to(..., {wanted}) if that is meant."
     )
-
-
-def gradient_shape(op: str, name: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> ShapeError:
-    extra = len(got) - len(wanted)
-    fits = extra >= 0 and all(
-        a == b or b == 1 for a, b in zip(got[max(extra, 0) :], wanted, strict=False)
-    )
-    if fits:
-        ones = tuple(i + extra for i, n in enumerate(wanted) if n == 1 and got[i + extra] != 1)
-        axes = tuple(range(extra)) + ones
-        hint = f"The argument was broadcast: sum over axes {axes}."
-    else:
-        hint = f"Return an array of shape {wanted}."
-    return ShapeError(
-        f"the rule of {op} for argument {name!r} returned shape {got}, but the argument has "
-        f"shape {wanted}.\n{hint}"
-    )
-
-
-def gradient_type(op: str, name: str, got: object) -> LostGradientError:
-    return LostGradientError(
-        f"the rule of {op} for argument {name!r} returned {type(got).__name__}; "
-        "a rule returns an array of the argument's shape."
-    )
-
-
-def rule_not_differentiable(
-    op: str, name: str, where: str = "", cause: BaseException | None = None
-) -> NoRuleError:
-    why = f": {str(cause).partition('. ')[0]}" if cause else ""
-    return NoRuleError(
-        f"the rule of {op} for argument {name!r}{where} left NumPy on Tensors, so it has no "
-        f"derivative of its own{why}.\nWrite it with NumPy functions and operators on its "
-        "arguments, give a jvp= for forward mode, or differentiate once only."
-    )
-
-
-def not_one_array(op: str, got: str) -> LostGradientError:
-    return LostGradientError(
-        f"{op} returned a {got}; only an array, a number, or without elementwise=True and "
-        "linear=True a tuple of them, can carry a gradient."
-    )
-
-
-def no_gradient_for(op: str, argument: str, given: Sequence[str]) -> LostGradientError:
-    return LostGradientError(
-        f"the rule of {op} returned no gradient for argument {argument!r}, which requires grad "
-        f"here; it returned one for {', '.join(given) or 'none'}.\n"
-        "None is for an argument that cannot have a gradient; where it is zero, return zeros."
-    )
-
-
-def gradient_count(op: str, got: str, order: Sequence[str]) -> DeclarationError:
-    return DeclarationError(
-        f"the rule of {op} returned {got} for its {len(order)} arguments. Return a tuple in the "
-        f"order {', '.join(order)}, with None where there is no gradient,\nor a dict by name, or "
-        "name arguments without gradient in nondiff=."
-    )
-
-
-def saved_intermediate(op: str, what: str) -> NoRuleError:
-    return NoRuleError(
-        f"{op}: ctx.{what} was computed in forward, so a second derivative would take it as "
-        "constant.\nSave inputs and outputs only, and compute it from them in backward."
-    )
-
-
-def gradient_dtype(op: str, dtype: object, wanted: object) -> DtypeError:
-    return DtypeError(f"the rule of {op} returned dtype {dtype}; its argument has dtype {wanted}.")
 
 
 def leaf_in_place(name: str | None) -> InPlaceError:
@@ -324,27 +242,6 @@ def no_complex_rule(name: str) -> NoRuleError:
         f"{name} is constant almost everywhere for real input, but not for complex input, "
         "where it has no rule here. Write it with np.abs and a division."
     )
-
-
-def unknown_rule_name(op: str, rule: str, name: str, valid: Sequence[str]) -> DeclarationError:
-    return DeclarationError(
-        f"the rule of {op} for {rule!r} asks for {name!r}, which {op} does not have. "
-        f"Valid names: {', '.join(valid)}."
-    )
-
-
-def unknown_argument(op: str, argument: str, valid: Sequence[str]) -> DeclarationError:
-    return DeclarationError(
-        f"{op} has no argument {argument!r} to give a rule to. Its arguments: {', '.join(valid)}."
-    )
-
-
-def declared_twice(op: str) -> DeclarationError:
-    return bad_declaration(op, "it has a rule already; at.register(..., override=True) replaces it")
-
-
-def bad_declaration(op: str, reason: str) -> DeclarationError:
-    return DeclarationError(f"{op}: {reason}")
 
 
 def not_a_leaf(shape: tuple[int, ...], name: str | None) -> LostGradientError:
