@@ -39,8 +39,8 @@ class Table:
 
 
 _CONVENTION = (
-    "complex: the gradient of a real loss L is dL/d.real + 1j dL/d.imag; for a holomorphic f a rule "
-    "returns g * conj(f'(x))"
+    "complex: the gradient of a real loss L is dL/d.real + 1j dL/d.imag, so a rule returns "
+    "g * conj(f'(x)) for a holomorphic f"
 )
 
 
