@@ -28,9 +28,9 @@ __all__ = ["Call", "Observed", "Walk", "acts_by_entry", "fingerprint"]
 
 
 def acts_by_entry(op: Op) -> bool:
-    """Whether `op` is declared to act entry by entry on arrays that broadcast."""
+    """Whether `op` is declared to act entry by entry on arrays that broadcast, to one result."""
     if isinstance(op.function, np.ufunc):
-        return op.function.signature is None
+        return op.function.signature is None and op.function.nout == 1
     return op.kind in ("elementwise", "selection") and op.broadcasts and not op.reduces
 
 
