@@ -9,6 +9,7 @@
 - `domains`: coordinates of sets that the inputs stay in.
 - `containers`: nested arguments and results, and their leaves.
 - `arguments`: what users pass to `gradcheck`.
+- `rounding`: how much of a gradient may be rounding.
 - `verdict`: rule against reference, entry by entry.
 - `report`: what was found, as text; `source` writes the line that repeats a run, and `notebook`
   draws heat maps.
