@@ -1,11 +1,13 @@
 """Custom ops as other libraries write them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import autotensor as at
 from autotensor.compat import Function, defjvp, defvjp, primitive
-from autotensor.errors import DeclarationError, LostGradientError, NoRuleError
+from autotensor.errors import DeclarationError, LostGradientError, NoRuleError, ShapeError
 
 X = np.array([0.3, 0.8, 1.5])
 Y = np.array([1.2, 0.7, 0.4])
@@ -271,3 +273,136 @@ def test_misuse_of_primitives():
     defvjp(op, None, None)
     with pytest.raises(DeclarationError, match="no jvp for argument 1"):
         defjvp(op, "same")
+
+
+# -- nothing is lost, and nothing is another's ----------------------------------------------------
+
+BUFFER = np.zeros(3)
+
+
+def into_buffer(value):
+    BUFFER[...] = value
+    return BUFFER
+
+
+class Buffered(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return np.sin(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return into_buffer(g * np.cos(x))
+
+
+@primitive
+def buffered(x):
+    return np.sin(x)
+
+
+defvjp(buffered, lambda ans, x: lambda g: into_buffer(g * np.cos(x)))
+
+
+@pytest.mark.parametrize("op", [Buffered.apply, buffered])
+def test_a_buffer_that_is_used_again_is_copied(op):
+    a, b = leaf(), leaf(-2 * X)
+    c, d = a * 1.0, b * 1.0
+    (op(c) + op(d)).sum().backward()
+    np.testing.assert_array_equal(a.grad.numpy(), np.cos(X))
+    np.testing.assert_array_equal(b.grad.numpy(), np.cos(-2 * X))
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [lambda x: lambda: 2 * x, lambda x: SimpleNamespace(d=2 * x), lambda x: {"d": (2 * x,)}],
+)
+def test_what_objects_on_ctx_hold_is_no_constant(keep):
+    class Square(Function):
+        @staticmethod
+        def forward(ctx, x):
+            twice = 2 * x
+            ctx.kept = keep(twice / 2)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            kept = ctx.kept
+            d = kept() if callable(kept) else kept.d if hasattr(kept, "d") else kept["d"][0]
+            return g * d
+
+    np.testing.assert_allclose(at.grad(lambda x: Square.apply(x).sum())(X), 2 * X)
+    with pytest.raises(NoRuleError, match=r"ctx.kept was computed in forward"):
+        at.grad(lambda x: at.grad(lambda x: Square.apply(x).sum())(x).sum())(X)
+
+
+def test_a_tensor_from_outside_in_the_results_raises():
+    w = leaf()
+
+    class Outside(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * w, x
+
+    for x in (X, leaf()):
+        with pytest.raises(LostGradientError, match="returned a Tensor of another graph"):
+            Outside.apply(x)
+    with at.no_grad():
+        assert Outside.apply(leaf())[0].tolist() == (X * X).tolist()
+
+
+def test_one_output_that_carries_no_gradient():
+    class Rounded(Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = np.round(x)
+            ctx.mark_non_differentiable(y)
+            return y
+
+    y = Rounded.apply(leaf())
+    assert not y.requires_grad
+    assert y.tolist() == np.round(X).tolist()
+
+
+def test_gradients_of_defaults_that_were_not_given_may_be_none():
+    class Power(Function):
+        @staticmethod
+        def forward(ctx, x, n=2):
+            ctx.save_for_backward(x)
+            ctx.n = n
+            return x**n
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return g * ctx.n * x ** (ctx.n - 1), None
+
+    assert at.gradcheck(Power.apply, X, order=2)
+
+
+@primitive
+def times(x, y):
+    return x * y
+
+
+defvjp(times, lambda ans, x, y: lambda g: g * y, lambda ans, x, y: lambda g: g * x)
+
+
+class Times(Function):
+    @staticmethod
+    def forward(ctx, x, y):
+        ctx.save_for_backward(x, y)
+        return x * y
+
+    @staticmethod
+    def backward(ctx, g):
+        x, y = ctx.saved_tensors
+        return g * y, g * x
+
+
+@pytest.mark.parametrize("op", [times, Times.apply])
+def test_a_gradient_of_the_wrong_shape_names_its_argument(op):
+    y = leaf()
+    with pytest.raises(ShapeError, match="for argument '1' returned shape"):
+        op(at.tensor(np.ones((2, 3))), y).sum().backward()

@@ -164,6 +164,14 @@ MISUSE = {
         TypeError,
         "the rule of cube returned dtype <U1; its argument has dtype float64.",
     ),
+    "bad_tangent": (
+        lambda: at.jvp(
+            at.custom_op(x=lambda g: g, jvp=lambda t: t[:1])(cube), (np.ones(2),), (np.ones(2),)
+        ),
+        TypeError,
+        "the jvp of cube for argument 'x' returned shape (1,); a jvp returns an array of the "
+        "result's shape (2,), or a tuple of such for several results.",
+    ),
     "rule_not_differentiable": (
         lambda: at.grad(at.grad(op_with(by_values)))(2.0),
         TypeError,

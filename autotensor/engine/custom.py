@@ -9,6 +9,7 @@ import functools
 import inspect
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -68,10 +69,11 @@ def custom_op(*misplaced: Any, **given: Any) -> Callable[[Callable[..., Any]], O
 
     Notes
     -----
-    The function may return a tuple. `g` is then a tuple too, with zeros for results that have no
-    cotangent and None for what is no float or complex array, and a forward rule returns one.
+    The function may return a tuple. `g` is then one too, named like it, with zeros for results that
+    have no cotangent and None for what is no float or complex array; a forward rule returns one.
 
-    The function and its rules see arrays that are read-only. Arrays are copied when they are kept,
+    The function and its rules see arrays that are read-only; what they return is copied where it is
+    a view, or an array that they hold and may write to again. Arrays are copied when they are kept,
     also in tuples, lists and dicts; an object of another kind is kept as it is, so what is written
     to its attributes before `backward` changes the gradient.
 
@@ -108,7 +110,9 @@ def custom_op(*misplaced: Any, **given: Any) -> Callable[[Callable[..., Any]], O
         name = _name(function)
         if not callable(function) or isinstance(function, (np.ufunc, type, Op)):
             raise errors.bad_declaration(
-                name, "custom_op decorates a Python function; at.register() is for NumPy's"
+                name,
+                "custom_op decorates a Python function, @classmethod stands above it; "
+                "at.register() is for what is there already",
             )
         params, facts = _parameters(name, function)
         reserved = [p for p in params if p in RESERVED]
@@ -168,6 +172,8 @@ def register(
     name = _name(function)
     if not callable(function) or isinstance(function, Op):
         raise errors.bad_declaration(name, "at.register needs a function; ops have a rule already")
+    if not isinstance(signature, (str, NoneType)):
+        raise errors.bad_declaration(name, 'signature= is a text: signature="a, axis=None"')
     if signature is not None:
         params = [part.partition("=")[0].strip("[]*") for part in signature.split(", ")]
         facts: dict[str, Any] = {"signature": signature}
@@ -208,19 +214,23 @@ def _declare(function: Any, name: str, params: Sequence[str], given: Mapping[str
     rules = {key: facts.pop(key) for key in list(facts) if key in params}
     forms = {key: facts.pop(key) for key in _FORMS if key in facts}
     nondiff = forms.get("nondiff", ())
-    nondiff = (nondiff,) if isinstance(nondiff, str) else tuple(nondiff)
+    nondiff = (nondiff,) if isinstance(nondiff, str) else nondiff
+    if not isinstance(nondiff, (tuple, list, set, frozenset)):
+        raise errors.bad_declaration(name, 'nondiff= names arguments: nondiff="mask"')
     inner = {"signature", "defaults", "keywords", "checked", "broadcasts"}
     for key in (*(key for key in facts if key not in inner and key not in _FACTS), *nondiff):
         if key not in params:
             raise errors.unknown_argument(name, key, params)
     contradicted = [key for key in rules if key in nondiff]
     if contradicted:
-        raise errors.bad_declaration(name, f"{contradicted[0]!r} has a rule and is in nondiff=")
+        raise errors.bad_declaration(
+            name, f"{contradicted[0]!r} has a rule and is in nondiff=; drop one"
+        )
     kind = "rule"
     if forms.get("elementwise") or forms.get("linear"):
         kind = "elementwise" if forms.get("elementwise") else "linear"
         if forms.get("elementwise") and forms.get("linear"):
-            raise errors.bad_declaration(name, "it is either elementwise=True or linear=True")
+            raise errors.bad_declaration(name, "give elementwise=True or linear=True, not both")
     vjp = forms.get("vjp")
     if vjp is not None:
         if rules or kind == "elementwise":
@@ -241,6 +251,10 @@ def _declare(function: Any, name: str, params: Sequence[str], given: Mapping[str
                 name, f"give the jvp by argument: jvp={{{next(iter(rules))!r}: lambda t, ...: ...}}"
             )
         jvps = {next(iter(rules)): jvps}
+    if not isinstance(jvps, Mapping):
+        raise errors.bad_declaration(
+            name, "jvp= is a function, lambda t, x: ..., or a dict of such"
+        )
     jvps = {key: _guard(jvp, name, key) for key, jvp in jvps.items()}
     if kind == "elementwise":
         facts.setdefault("broadcasts", True)
@@ -289,16 +303,15 @@ def _jointly(name: str, rules: Mapping[str, Any]) -> bool:
     the rule needs them; that of one that is linear in all together is constant.
     """
     others = [{*rules} - {key} for key in rules]
-    named = [{*rule.asks} & other for rule, other in zip(rules.values(), others, strict=True)]
-    if not any(named):
-        return True
-    if named != others or any(key in rule.asks for key, rule in rules.items()):
+    named = [{*rule.asks} & {*rules, "out"} for rule in rules.values()]
+    if any(named) and named != others:
         raise errors.bad_declaration(
             name,
-            "linear=True is for what is linear in all arguments together, when no rule names one, "
-            "or in each alone, when each rule names all the others; leave it out here",
+            "linear=True is for what is linear in all arguments together, when no rule names one "
+            "(nor out),\nor in each alone, when each rule names all the others; leave it out here, "
+            "or ask for 'shape' if that is what a rule needs",
         )
-    return False
+    return not any(named)
 
 
 def _parameters(name: str, function: Any) -> tuple[list[str], dict[str, Any]]:
@@ -312,7 +325,7 @@ def _parameters(name: str, function: Any) -> tuple[list[str], dict[str, Any]]:
     starred = [p for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if starred:
         raise errors.bad_declaration(
-            name, "an op names its arguments, and a parameter with * has none"
+            name, "an op names its arguments: write out what is in *args and **kwargs"
         )
     return [p.name for p in parameters], {
         "defaults": {p.name: p.default for p in parameters if p.default is not p.empty},

@@ -186,7 +186,7 @@ def read_only(value: Any) -> Any:
     if type(value) is Cotangents:
         if value.node.alone:
             return read_only(value.values[0])
-        return tuple(map(read_only, value.all()))
+        return read_only(value.all())
     return like(value, [*map(read_only, value)]) if isinstance(value, tuple) else value
 
 

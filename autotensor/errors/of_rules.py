@@ -116,7 +116,8 @@ def unknown_rule_name(op: str, rule: str, name: str, valid: Sequence[str]) -> De
 
 def unknown_argument(op: str, argument: str, valid: Sequence[str]) -> DeclarationError:
     return DeclarationError(
-        f"{op} has no argument {argument!r} to give a rule to. Its arguments: {', '.join(valid)}."
+        f"{op} has no argument {argument!r} to give a rule to. "
+        f"Its arguments: {', '.join(valid) or 'none'}."
     )
 
 

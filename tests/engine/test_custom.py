@@ -193,6 +193,9 @@ def test_a_tensor_in_nondiff_is_a_constant():
 def test_linear_that_does_not_say_how_is_told_by_its_rules():
     assert difference.jointly
     assert not product.jointly
+    for rule in (lambda g, x: g * x, lambda g, out: g * out):
+        with pytest.raises(DeclarationError, match="no rule names one"):
+            at.custom_op(x=rule, linear=True)(lambda x: np.exp(x))
     with pytest.raises(DeclarationError, match="leave it out here"):
         at.custom_op(x=lambda g: g, y=lambda g, x: g * x, linear=True)(scaled)
     with pytest.raises(DeclarationError, match="leave it out here"):
@@ -363,3 +366,30 @@ def test_a_tracked_argument_without_rule_raises():
     )
     with at.no_grad():
         assert not op(X, leaf()).requires_grad
+
+
+def test_a_class_method():
+    class Scaled:
+        factor = 3.0
+
+        @classmethod
+        @at.custom_op(x=lambda g, cls: g * cls.factor)
+        def times(cls, x):
+            return cls.factor * x
+
+    assert at.gradcheck(Scaled.times, np.ones(2))
+    assert at.gradcheck(Scaled().times, np.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"jvp": 3}, "jvp= is a function"),
+        ({"jvp": [lambda t: t]}, "or a dict"),
+        ({"nondiff": 3}, "nondiff= names arguments"),
+        ({"nondiff": True}, "nondiff= names arguments"),
+    ],
+)
+def test_options_of_the_wrong_kind_are_refused(given, text):
+    with pytest.raises(DeclarationError, match=text):
+        at.custom_op(x=lambda g: g, **given)(lambda x: x)

@@ -5,7 +5,7 @@ import pytest
 
 import autotensor as at
 from autotensor.engine.forward import forward
-from autotensor.errors import GraphFreedError
+from autotensor.errors import GraphFreedError, LostGradientError
 
 X = np.array([0.5, -1.0, 2.0])
 T = np.array([1.0, 3.0, -2.0])
@@ -164,3 +164,35 @@ def test_forward_over_reverse_over_forward():
     x = X
     wanted = (6 - x**2) * np.cos(x) - 6 * x * np.sin(x)
     np.testing.assert_allclose(third(X), wanted * T * T, rtol=1e-12)
+
+
+WRONG_TANGENTS = {
+    "NoneType": lambda t: None,
+    "list": lambda t: [1.0, 2.0, 3.0],
+    r"shape \(\)": lambda t: 0.0,
+    r"shape \(1,\)": lambda t: t[:1],
+    "dtype object": lambda t: t.astype(object),
+}
+
+
+@pytest.mark.parametrize("got", WRONG_TANGENTS)
+def test_a_jvp_that_returns_no_tangent_raises(got):
+    twice = at.custom_op(x=lambda g: 2 * g, jvp=WRONG_TANGENTS[got])(lambda x: 2 * x)
+    with pytest.raises(
+        LostGradientError, match=f"the jvp of <lambda> for argument 'x' returned {got}"
+    ):
+        at.jvp(twice, (X,), (T,))
+    both = at.custom_op(x=lambda g: g[0], jvp=lambda t: (t, WRONG_TANGENTS[got](t)))(
+        lambda x: (x * 1.0, x * 1.0)
+    )
+    with pytest.raises(LostGradientError, match=f"returned {got}"):
+        at.jvp(both, (X,), (T,))
+
+
+def test_the_tangent_of_an_argument_left_out_is_none():
+    @at.custom_op(x=lambda g: g[:3], y=lambda g: g[3:], linear=True)
+    def joined(x, y=None):
+        return x * 1.0 if y is None else np.concatenate([x, y])
+
+    np.testing.assert_array_equal(at.jvp(joined, (X,), (T,))[1], T)
+    np.testing.assert_array_equal(push(joined, X, X), np.concatenate([T, T]))

@@ -294,3 +294,22 @@ def test_scipy():
     assert expm.check(a, order=1)
     with pytest.raises(NoRuleError, match=r"the rule of expm for argument 'a' \(test_register.py"):
         at.grad(lambda a: at.grad(lambda a: expm(a).sum())(a).sum())(a)
+
+
+def test_a_rule_that_replaces_one_of_the_package_is_reached_by_all_its_names():
+    at.register(
+        np.clip,
+        signature="a, a_min=None, a_max=None",
+        a=lambda g, a, a_min, a_max: 7 * g * ((a >= a_min) & (a <= a_max)),
+        a_min=lambda g, a: np.sum(g * 0.0),
+        a_max=lambda g, a: np.sum(g * 0.0),
+        override=True,
+    )
+    for f in (
+        lambda x: np.clip(x, 0.5, 1.0),
+        lambda x: np.clip(x, min=0.5, max=1.0),
+        lambda x: x.clip(min=0.5, max=1.0),
+    ):
+        assert at.grad(lambda x, f=f: f(x).sum())(X).tolist() == [0.0, 7.0, 0.0]
+    with pytest.raises(DeclarationError, match="signature= is a text"):
+        at.register(np.cbrt, x=lambda g: g, signature=["x"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import autotensor as at
+from autotensor.engine.rules import own
 from autotensor.errors import NoRuleError
 
 X = np.array([0.3, 0.8, 1.5])
@@ -184,3 +185,81 @@ def test_other_errors_of_rules_say_where():
     with pytest.raises(AttributeError) as error:
         op(leaf()).sum().backward()
     assert "in the rule of <lambda> for 'x'" in error.value.__notes__[0]
+
+
+# -- what a rule returns --------------------------------------------------------------------------
+
+BUFFER = np.zeros(3)
+
+
+def into_buffer(value):
+    BUFFER[...] = value
+    return BUFFER
+
+
+KEPT = (np.zeros(3),)
+
+
+def into_kept(value):
+    KEPT[0][...] = value
+    return KEPT
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"x": lambda g, x: into_buffer(g * np.cos(x))},
+        {"x": lambda g, x: into_buffer(g * np.cos(x))[:]},
+        {"vjp": lambda g, x: (into_buffer(g * np.cos(x)),)},
+        {"vjp": lambda g, x: {"x": into_buffer(g * np.cos(x))}},
+        {"vjp": lambda g, x: into_kept(g * np.cos(x))},
+        {"x": lambda x: into_buffer(np.cos(x)), "elementwise": True},
+    ],
+)
+def test_a_buffer_that_a_rule_uses_again_is_copied(rule):
+    sine = at.custom_op(**rule)(lambda x: np.sin(x))
+    a, b = leaf(X), leaf(-2 * X)
+    c, d = a * 1.0, b * 1.0  # both cotangents wait until both rules have run
+    (sine(c) + sine(d)).sum().backward()
+    np.testing.assert_array_equal(a.grad.numpy(), np.cos(X))
+    np.testing.assert_array_equal(b.grad.numpy(), np.cos(-2 * X))
+    sine(b).sum().backward()
+    np.testing.assert_array_equal(a.grad.numpy(), np.cos(X))
+
+
+def test_a_buffer_that_a_jvp_uses_again_is_copied():
+    sine = op_with(lambda g, x: g * np.cos(x), np.sin, jvp=lambda t, x: into_buffer(t * np.cos(x)))
+    _, tangent = at.jvp(lambda x, y: sine(x) + sine(y), (X, -X), (X, X))
+    np.testing.assert_allclose(tangent, 2 * X * np.cos(X))
+
+
+def test_only_what_something_else_holds_is_copied():
+    where = {}
+
+    def fresh():
+        made = np.ones(3)
+        where["it"] = made.__array_interface__["data"]
+        return made
+
+    def is_the_same(array):
+        return array.__array_interface__["data"] == where["it"]
+
+    assert is_the_same(own(fresh()))
+    assert is_the_same(own((fresh(), 1))[0])
+    assert is_the_same(own([fresh()])[0])
+    assert is_the_same(own({"x": fresh()})["x"])
+    held = fresh()
+    assert not is_the_same(own(held))
+    assert not is_the_same(own((held,))[0])
+    assert not is_the_same(own(fresh()[:]))
+    holder = (fresh(),)
+    assert not is_the_same(own(holder)[0])
+
+
+def test_a_tensor_that_a_rule_returns_for_arrays_is_its_value():
+    w = leaf(X)
+    double = op_with(lambda g: g * w, lambda x: x * X)
+    x = leaf()
+    double(x).sum().backward()
+    assert not x.grad.requires_grad
+    np.testing.assert_array_equal(x.grad.numpy(), X)

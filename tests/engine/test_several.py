@@ -136,6 +136,33 @@ def test_other_things_among_the_results():
     assert op(at.tensor(X))[0] == [[1], [1, 2]]
 
 
+@pytest.mark.parametrize("lost", [(X, X), [1.0], {"a": X}, {"a": [X]}])
+def test_arrays_deeper_in_the_results_would_lose_their_gradient(lost):
+    op = at.custom_op(x=lambda g: g[0])(lambda x: (x * 1.0, lost))
+    with pytest.raises(LostGradientError, match=f"a tuple that holds a {type(lost).__name__}"):
+        op(leaf())
+    assert type(op(X)[1]) is type(lost)
+
+
+@pytest.mark.parametrize("made", [leaf(), at.tensor(X)])
+def test_a_tensor_among_the_results_would_lose_its_gradient(made):
+    op = at.custom_op(x=lambda g: g[0] + g[1])(lambda x: (x * made, x))
+    with pytest.raises(LostGradientError, match="a tuple that holds a Tensor"):
+        op(leaf())
+
+
+def test_rules_see_named_tuples_as_the_function_returned_them():
+    @at.custom_op(
+        x=lambda g, x, out: g.sine * np.cos(x) + g.growth * out.growth,
+        jvp=lambda t, x, out: Pair(t * np.cos(x), t * out.growth),
+    )
+    def both(x):
+        return Pair(np.sin(x), np.exp(x))
+
+    assert both.check(X)
+    assert at.gradcheck(lambda x: both(x).growth, X, order=2)
+
+
 def test_only_integers():
     places = at.custom_op(x=lambda g: g[0])(lambda x: (np.argmax(x), np.argsort(x)))
     assert [p.requires_grad for p in places(leaf())] == [False, False]
@@ -253,3 +280,20 @@ def test_a_jvp_with_too_few_results_raises():
     op = at.custom_op(x=lambda g: g[0], jvp=lambda t: t)(lambda x: (x * 1.0, x.sum()))
     with pytest.raises(DeclarationError, match="returned one tangent for 2 results"):
         at.jvp(lambda x: op(x)[0], (X,), (X,))
+
+
+@pytest.mark.parametrize("op", [lambda x: each(x, Y).growth, lambda x: one_rule(x)])
+def test_a_result_has_all_of_its_gradient_when_its_rule_asks_for_out(op):
+    x = leaf()
+    y = op(x)
+    y.sum().backward(create_graph=True)
+    first, x.grad = x.grad, None
+    y.retain_grad()
+    first.sum().backward()
+    wanted = np.ones(3) if op(X).tolist() == np.exp(X).tolist() else Y
+    np.testing.assert_allclose(y.grad.numpy(), wanted)
+
+
+@at.custom_op(vjp=lambda g, x, out: (g * out,))
+def one_rule(x):
+    return np.exp(x)
