@@ -212,7 +212,10 @@ def own(made: Any, *, arrays: bool = False) -> Any:
     if not isinstance(made, (tuple, list, dict)):
         return _apart(made, held, arrays)
     parts = made.values() if isinstance(made, dict) else made
-    apart = [_apart(v, held or getrefcount(v) > _HELD_IN_TUPLE, arrays) for v in parts]
+    counts = _references_in(parts)
+    apart = [
+        _apart(v, held or n > _HELD_IN_TUPLE, arrays) for v, n in zip(parts, counts, strict=True)
+    ]
     if all(a is b for a, b in zip(apart, parts, strict=True)):
         return made
     return dict(zip(made, apart, strict=True)) if isinstance(made, dict) else like(made, apart)

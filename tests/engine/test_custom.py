@@ -252,7 +252,10 @@ REFUSED = {
         lambda: at.custom_op(x=np.cos)(scaled),
         "scaled: the rule for 'x' must be a Python function",
     ),
-    "a ufunc": (lambda: at.custom_op(x=keep)(np.cbrt), "at.register() is for NumPy's"),
+    "a ufunc": (
+        lambda: at.custom_op(x=keep)(np.cbrt),
+        "at.register() is for what is there already",
+    ),
     "an unknown option": (
         lambda: at.custom_op(x=keep, factor=2)(scaled),
         "no argument 'factor' to give a rule to. Its arguments: x, y, axis.",
@@ -289,7 +292,7 @@ REFUSED = {
     ),
     "both kinds of ops": (
         lambda: at.custom_op(x=keep, elementwise=True, linear=True)(scaled),
-        "either elementwise=True or linear=True",
+        "give elementwise=True or linear=True, not both",
     ),
     "one jvp for two": (
         lambda: at.custom_op(x=keep, y=keep, jvp=lambda t: t)(scaled),
@@ -307,8 +310,14 @@ REFUSED = {
         lambda: at.custom_op(x=keep, linear=True)(lambda x, linear: x),
         "'linear' is both an argument of it and an option here",
     ),
-    "a star": (lambda: at.custom_op(x=keep)(lambda x, *y: x), "a parameter with * has none"),
-    "two stars": (lambda: at.custom_op(x=keep)(lambda x, **y: x), "a parameter with * has none"),
+    "a star": (
+        lambda: at.custom_op(x=keep)(lambda x, *y: x),
+        "write out what is in *args and **kwargs",
+    ),
+    "two stars": (
+        lambda: at.custom_op(x=keep)(lambda x, **y: x),
+        "write out what is in *args and **kwargs",
+    ),
     "only facts": (lambda: at.custom_op(vjp=None)(scaled), "give it a rule per argument"),
 }
 
