@@ -20,7 +20,7 @@
 - `checks`: the list of checks, in their order.
 - `check`: `gradcheck`.
 - `of_ops`: `op.check`.
-- `command`: the same from the command line.
+- `command`: the same from the command line; `plugin`: from pytest.
 - `strategies`, `property`: inputs from hypothesis, and tests of an op at many of them. They are
   loaded when they are first used, because hypothesis is.
 """

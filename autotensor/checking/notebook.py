@@ -20,7 +20,7 @@ __all__ = ["html"]
 
 _MOST = 64  # rows and columns of a picture
 _WIDTH = 240  # of a map, in pixels
-_LABELLED = 12  # more rows or columns than that go without labels
+_LABELLED = 24  # more rows or columns than that go without labels
 _NAME = 64  # width of a row's label, in pixels
 
 
@@ -90,7 +90,10 @@ def _map(
     size = max(4.0, min(28.0, _WIDTH / max(rows, columns, 1)))
     named_rows, named_columns = rows <= _LABELLED, columns <= _LABELLED
     left = _NAME if named_rows else 0
-    parts = []
+    parts = [
+        f'<path d="M{left + 0.5} 0.5h{columns * size:.1f}v{rows * size:.1f}H{left + 0.5}z" '
+        'fill="#fff" stroke="#bbb"/>'
+    ]
     for i in range(rows):
         y = i * size
         if named_rows:
