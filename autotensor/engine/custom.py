@@ -268,7 +268,7 @@ def _declare(function: Any, name: str, params: Sequence[str], given: Mapping[str
         rules,
         jvps=jvps,
         joint=vjp is not None and len(rules) > 1,
-        nondiff=nondiff,
+        nondiff=tuple(nondiff),
         users=True,
         **facts,
     )
