@@ -89,7 +89,7 @@ def test_a_jvp_may_not_ask_for_more_than_its_vjp_keeps():
 
 
 def test_arguments_without_a_name_are_refused():
-    with pytest.raises(DeclarationError, match=r"a parameter with \* has none"):
+    with pytest.raises(DeclarationError, match="write out what is in"):
 
         @at.custom_op(x=lambda g: g)
         def scaled(x, *factors):
