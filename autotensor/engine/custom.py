@@ -195,7 +195,8 @@ def register(
                 raise errors.bad_declaration(
                     name, f"a rule that replaces its own is for {', '.join(known.inputs)}"
                 )
-            op.aliases, op.views = known.aliases | op.aliases, known.views
+            op.aliases = known.aliases | op.aliases
+            op.views, op.constants = known.views, known.constants
             # In place, since operators and methods hold the op.
             vars(known).update(vars(op))
             return known

@@ -313,3 +313,14 @@ def test_a_rule_that_replaces_one_of_the_package_is_reached_by_all_its_names():
         assert at.grad(lambda x, f=f: f(x).sum())(X).tolist() == [0.0, 7.0, 0.0]
     with pytest.raises(DeclarationError, match="signature= is a text"):
         at.register(np.cbrt, x=lambda g: g, signature=["x"])
+
+
+def test_what_is_constant_by_nature_stays_so_with_another_rule():
+    at.register(
+        np.where,
+        signature="condition, x, y",
+        x=lambda g, condition: np.where(condition, g, 0.0),
+        y=lambda g, condition: np.where(condition, 0.0, g),
+        override=True,
+    )
+    assert at.grad(lambda x: np.where(x, 3 * x, 0.0).sum())(X).tolist() == [3.0, 3.0, 3.0]
