@@ -17,6 +17,7 @@ The steps of the method after the ladder is there are in `autotensor.checking.la
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -30,10 +31,11 @@ __all__ = ["Estimate", "Flat", "Reference", "directional", "jacobian", "random_d
 
 _SIGMAS = 3.0  # a difference quotient is trusted to three standard deviations of f, over h
 _CLOSER = 2.0**-20  # a second ladder begins here, where the first leaves the domain
-_TINY = float(np.finfo(float).tiny)
 _ROUNDING = 1e-11  # as TELLING, where only other outputs tell what is natural
 _PRECISE = 1e-9  # with an error below this part of what is natural no more steps are needed
 _COUNT_LEAST = 4  # steps of a ladder
+_IRREGULAR = 0.7028364  # about so many times the usual steps are irregular ones
+_SPARE = 4  # digits that directions are drawn with
 
 
 class Reference:
@@ -87,6 +89,7 @@ class Reference:
         count = max(_COUNT_LEAST, (bits + top) // 2 + 1)
         self.steps = np.ldexp(1.0, top - 2 * np.arange(count))
         self.linear = linear
+        self.factor = 1.0
         self.noise = self._measure_noise(np.random.default_rng(seed))
 
     def along(
@@ -108,13 +111,14 @@ class Reference:
         Estimate
             Of shape (number of directions, m or p).
         """
+        directions = directions * self.factor
         result = self._sweep(len(directions), directions.__getitem__, project)
         vague = np.flatnonzero(~np.all(result.telling(0.0), axis=1))
         if vague.size and thorough:
             closer = directions[vague] * _CLOSER
             finer = self._sweep(len(closer), closer.__getitem__, project, True).times(1 / _CLOSER)
             result = result.with_rows(vague, result.rows(vague).or_finer(finer))
-        return result
+        return result.times(1 / self.factor)
 
     @np.errstate(all="ignore")
     def _sweep(
@@ -173,7 +177,7 @@ class Reference:
             return _SIGMAS * self.noise
         terms = np.abs(project) * self.noise
         peak = np.max(terms, axis=1, initial=0.0)
-        parts = terms / np.maximum(peak, _TINY)[:, None]
+        parts = terms / np.where(peak > 0, peak, 1.0)[:, None]
         return np.asarray(_SIGMAS * peak * np.sqrt(np.sum(parts**2, axis=1)))
 
     def jacobian(self, columns: Array | None = None, project: Array | None = None) -> Estimate:
@@ -221,21 +225,40 @@ class Reference:
         return estimate.telling(natural)
 
     def moved(self, move: Array) -> Array:
-        """The value beside the point; NaN where the function refuses to go (`LinAlgError`, say)."""
+        """The value beside the point; NaN where the function refuses to go, or gives other shapes."""
         try:
-            return self.flat(self.x + move)
-        except (ArithmeticError, ValueError):
+            value = self.flat(self.x + move)
+        except Exception:  # whatever a function raises to refuse
             return np.full(self.y.shape, np.nan)
+        return value if value.shape == self.y.shape else np.full(self.y.shape, np.nan)
 
     def _columns(
         self, columns: Array, unit: Array, project: Array | None, close: bool = False
     ) -> Estimate:
         def axis(i: int) -> Array:
             direction = np.zeros_like(self.x)
-            direction[columns[i]] = unit[columns[i]]
+            direction[columns[i]] = unit[columns[i]] * self.factor
             return direction
 
-        return self._sweep(len(columns), axis, project, close).times(1.0 / unit[columns, None])
+        taken = unit[columns, None] * self.factor
+        return self._sweep(len(columns), axis, project, close).times(1.0 / taken)
+
+    def irregular(self, unit: Array | None = None) -> Reference:
+        """Give the same with steps that are no powers of two, though still exact.
+
+        What repeats itself after a power of two looks straight otherwise.
+
+        Parameters
+        ----------
+        unit
+            Other units for the coordinates than their own.
+        """
+        other = copy.copy(self)
+        if unit is not None:
+            other.scale = unit
+        digits = np.finfo(self.flat.dtype).nmant + int(np.log2(self.steps[-1])) - _SPARE
+        other.factor = np.ldexp(float(2 * round(_IRREGULAR * 2.0**digits / 2) + 1), -digits)
+        return other
 
     def extended(self) -> Reference | None:
         """Give the same in extended precision; None where f, or the machine, has none."""

@@ -14,11 +14,20 @@ from autotensor.checking.kinks import subgradients
 from autotensor.checking.layout import Array
 from autotensor.checking.numerical import Estimate, Flat, Reference
 from autotensor.checking.observed import Observed, Walk
+from autotensor.checking.opinions import (
+    Question,
+    by_irregular_steps,
+    by_own_scale,
+    excused,
+    shaken,
+)
 from autotensor.checking.problem import Problem
 from autotensor.checking.verdict import Comparison, compare
 
-__all__ = ["Entries", "Run"]
+__all__ = ["UNDERFLOWS", "Entries", "Run"]
 
+UNDERFLOWS = 8.0  # of the smallest number that there is: what a sum of products may lose
+_DRAWS = 3  # of what a rule gives close by, where it seems wrong
 _WHOLE = 3000  # Jacobians with at most so many entries are checked entry by entry
 _SAMPLES = 48  # coordinates of each input that are checked where they are too many to check all
 _SIZES = 12.0  # a slope is lost in so many times the rounding of f, over the widest step
@@ -254,7 +263,10 @@ class Run:
         slack = (slack.T + self.slack).T[columns]
         found = compare(gradients[columns], reference, telling, slack, self.rtol)
         reach = self.reference.scale[columns]
-        found = self.confirmed(found, lambda a: a[columns], reach, measure, cotangents, slack)
+        asked = Question(
+            lambda a: a[columns], lambda a: a[columns], measure, cotangents, self.rtol
+        )
+        found = self.confirmed(found, asked, reach, slack, columns)
         if found.wrong.any():
             found = subgradients(self.reference, found, columns, project)
         self.held[columns] |= np.any(found.reference.spread > 0, axis=1)
@@ -264,69 +276,111 @@ class Run:
     def confirmed(
         self,
         found: Comparison,
-        pick: Callable[[Array], Array],
+        asked: Question,
         reach: Array,
-        measure: Callable[[Reference, Array], tuple[Estimate, Array]],
-        cotangents: Array,
         slack: Array,
+        columns: Array | None = None,
     ) -> Comparison:
-        """Look again, in extended precision, at what seems wrong or unclear.
+        """Look again at what seems wrong or unclear, first in extended precision.
 
         Rounding that is constant nearby is not seen from there: in a small difference of large
-        numbers each digit lost is one. An entry stays wrong if it is so in both precisions.
+        numbers each digit lost is one. An entry stays wrong if it is so by all opinions.
 
         Parameters
         ----------
         found
             A comparison with a row for each direction, a column for each cotangent.
-        pick
-            Makes the rows of the rule out of the gradients.
+        asked
+            How it was made.
         reach
             16 times the widest step along each direction, in the unit that slopes are given in.
-        measure
-            Gives some rows of the estimate by a reference, and where they are telling.
-        cotangents, slack
-            As they were.
+        slack
+            What was granted.
+        columns
+            The coordinates that the rows are about, if they are about single ones.
         """
         doubtful = found.wrong | (found.unclear & self.thorough)
         rows = np.flatnonzero(np.any(doubtful, axis=1))
         if not rows.size:
             return found
-        lost = np.abs(cotangents) @ self.problem.absorbed()
+        lost = np.abs(asked.cotangents) @ self.problem.absorbed()
         slack = slack + _SIZES * lost / (reach * self.reference.steps[0])[:, None]
+        if found.wrong.any():
+            slack = slack + self._rounded(found, asked)
         again = compare(found.rule, found.reference, found.telling, slack, self.rtol)
         found = found.only(again.wrong | found.unclear)
         reference = self.extended
-        if reference is None:
-            return found
-        gradients = self._extended_gradients(cotangents)
+        gradients = None if reference is None else self._wider_gradients(asked.cotangents)
         for start in range(0, len(rows), _CHUNK):
             chunk = rows[start : start + _CHUNK]
-            estimate, telling = measure(reference, chunk)
-            telling = telling & (np.abs(estimate.value) <= np.finfo(float).max)
-            rule, granted, before = found.rule[chunk], slack[chunk], found.rows(chunk)
-            exact = rule if gradients is None else pick(gradients)[chunk]
-            lost = np.abs(rule - exact)
-            size = np.where(estimate.error < np.inf, np.abs(estimate.value), 0.0)
-            most = np.maximum(_ROUNDING * np.max(size, axis=0, initial=0.0), before.noise)
-            lost = np.where(lost <= most, lost, 0.0)
-            granted = granted + 2 * lost
-            telling = telling | (4 * estimate.error <= lost)
-            second = compare(rule, estimate, telling, granted, self.rtol)
-            third = compare(exact, estimate, telling, granted, self.rtol)
-            found = found.with_rows(chunk, before.settled(second, third))
+            if reference is not None:
+                found = self._in_extended(found, asked, chunk, reference, gradients, slack[chunk])
+            chunk = chunk[np.any(found.wrong[chunk], axis=1)]
+            if chunk.size:
+                best = reference or self.reference
+                found = by_irregular_steps(asked, found, chunk, best, slack)
+            if columns is not None and found.wrong[chunk].any():
+                found, unit = by_own_scale(asked, found, chunk, columns, best)
+                self.reference.scale[:] = unit
             if found.wrong[chunk].any():
                 break
         return found
+
+    def _in_extended(
+        self,
+        found: Comparison,
+        asked: Question,
+        rows: Array,
+        reference: Reference,
+        gradients: Array | None,
+        granted: Array,
+    ) -> Comparison:
+        """Settle some rows by a reference in extended precision, and by the rule in it, if any."""
+        estimate, telling = asked.measure(reference, rows)
+        telling = telling & (np.abs(estimate.value) <= np.finfo(float).max)
+        rule, before = found.rule[rows], found.rows(rows)
+        exact = rule if gradients is None else asked.pick(gradients)[rows]
+        lost = np.abs(rule - exact)
+        size = np.where(estimate.error < np.inf, np.abs(estimate.value), 0.0)
+        most = np.maximum(_ROUNDING * np.max(size, axis=0, initial=0.0), before.noise)
+        lost = np.where(lost <= most, lost, 0.0)
+        granted = granted + 2 * lost
+        telling = telling | (4 * estimate.error <= lost)
+        second = compare(rule, estimate, telling, granted, self.rtol)
+        third = compare(exact, estimate, telling, granted, self.rtol)
+        return found.with_rows(rows, before.settled(second, third))
+
+    def _rounded(self, found: Comparison, asked: Question) -> Array:
+        """What the rounding of the rule itself may explain of what seems wrong."""
+        if self.low_precision:  # `rounding` has granted what can be seen from there
+            gradients = self._wider_gradients(asked.cotangents)
+            if gradients is None:
+                return np.zeros(found.rule.shape)
+            return excused(asked, found, gradients, self.problem.eps)
+        draws = [asked.pick(a) for a in self._shaken_gradients(asked.cotangents, _DRAWS)]
+        return shaken(found, draws)
+
+    def _shaken_gradients(self, cotangents: Array, count: int) -> list[Array]:
+        """The gradients a few units in the last place of x and g away, some draws of them."""
+        draws = []
+        for _ in range(count):
+            arrays = [_jittered(a, self.rng, np.finfo(a.dtype).eps) for a in self.problem.arrays]
+            moved = _jittered(cotangents, self.rng, self.problem.eps)
+            try:
+                draws.append(self.gradients(moved, self.problem.pullback(arrays)))
+            except Exception:  # outside the domain
+                continue
+        return draws
 
     @cached_property
     def extended(self) -> Reference | None:
         """The reference in extended precision; None where the function does not compute in it."""
         return None if self.low_precision else self.reference.extended()
 
-    def _extended_gradients(self, cotangents: Array) -> Array | None:
-        """The gradients computed in extended precision; None where the rule does not do that."""
-        arrays = [a.astype(np.result_type(a.dtype, np.longdouble)) for a in self.problem.arrays]
+    def _wider_gradients(self, cotangents: Array) -> Array | None:
+        """The gradients computed in wider precision; None where the rule does not do that."""
+        wider = np.float64 if self.low_precision else np.longdouble
+        arrays = [a.astype(np.result_type(a.dtype, wider)) for a in self.problem.arrays]
         try:
             return self.gradients(cotangents, self.problem.pullback(arrays))
         except Exception:  # a rule need not accept such numbers
@@ -345,15 +399,14 @@ class Run:
 
         That is a few units in the last place of the largest entry for the same input and output
         (`whole`: one row of `cotangents` per entry of the outputs; else each is an output of its
-        own), and what moving x and g by their last digits does. It is 0 in float64.
+        own), and what moving x and g by their last digits does. In float64 it is only what is lost
+        below the smallest numbers.
         """
+        least = UNDERFLOWS * self.moved.inputs.least()[:, None]
         granted = np.zeros_like(gradients)
         if not self.low_precision:
-            return granted
-        for _ in range(2):
-            arrays = [_jittered(a, self.rng, np.finfo(a.dtype).eps) for a in self.problem.arrays]
-            moved = _jittered(cotangents, self.rng, self.problem.eps)
-            again = self.gradients(moved, self.problem.pullback(arrays))
+            return granted + least
+        for again in self._shaken_gradients(cotangents, 2):
             granted = np.fmax(granted, np.abs(again - gradients))
         each = [slice(k, k + 1) for k in range(len(cotangents))]
         for rows in self.moved.inputs.spans:
@@ -361,7 +414,7 @@ class Run:
                 block = np.abs(gradients[rows, columns])
                 peak = np.max(block, initial=0.0, where=np.isfinite(block))
                 granted[rows, columns] += self.problem.eps * peak
-        return 4 * granted
+        return 4 * granted + least
 
 
 def _reversed(a: Array) -> Array:

@@ -9,8 +9,9 @@ from autotensor import errors
 from autotensor.checking.kinks import slopes_nearby
 from autotensor.checking.layout import Array
 from autotensor.checking.numerical import Estimate, Flat, Reference, random_direction
+from autotensor.checking.opinions import Question
 from autotensor.checking.report import Finding, told
-from autotensor.checking.run import Run
+from autotensor.checking.run import UNDERFLOWS, Run
 from autotensor.checking.verdict import Comparison, compare, diagnose, evidence
 
 __all__ = ["every_entry", "forward_mode", "kinks", "random_directions"]
@@ -113,7 +114,14 @@ def random_directions(run: Run) -> Finding | None:
     estimate, telling = measure(reference, np.arange(len(directions)))
     found = compare(directions @ gradients, estimate, telling, slack, run.rtol)
     reach = np.ones(len(directions))
-    found = run.confirmed(found, lambda a: directions @ a, reach, measure, run.cotangents, slack)
+    asked = Question(
+        lambda a: directions @ a,
+        lambda a: np.abs(directions) @ a,
+        measure,
+        run.cotangents,
+        run.rtol,
+    )
+    found = run.confirmed(found, asked, reach, slack)
     # Beside a kink, or through one, the slope need not be a mean of those at the point: G16.
     found = found.only((found.reference.spread == 0) & np.isfinite(found.rule))
     # Where each entry is known to be right, directions that cannot tell add no doubt.
@@ -160,6 +168,7 @@ def forward_mode(run: Run) -> Finding | None:
         size = np.sum(np.abs(forward)) + np.sum(np.abs(backward))
         a, b = forward.sum(), backward.sum()
         granted = _UNITS * problem.eps * size if run.low_precision else 0.0
+        granted += UNDERFLOWS * (np.abs(g) @ problem.outputs.least() + np.abs(u) @ inputs.least())
         if np.isfinite(size) and abs(a - b) > run.rtol * size + granted:
             lines = (f"<v, jvp(u)>   {a:.12g}", f"<vjp(v), u>   {b:.12g}")
             return Finding("fail", "forward and reverse mode disagree", lines)
