@@ -256,6 +256,7 @@ class Reference:
         other = copy.copy(self)
         if unit is not None:
             other.scale = unit
+            other.noise = other._measure_noise(np.random.default_rng(self.seed))
         digits = np.finfo(self.flat.dtype).nmant + int(np.log2(self.steps[-1])) - _SPARE
         other.factor = np.ldexp(float(2 * round(_IRREGULAR * 2.0**digits / 2) + 1), -digits)
         return other
@@ -301,6 +302,10 @@ class Reference:
             rows = [self.moved(t * direction) - self.y for t in _POINTS]
             residual = _RESIDUAL @ np.stack(rows)
             level = np.sum(np.abs(residual), axis=0) / _UNIT_RESIDUAL  # squares might underflow
+            # A jump at the point itself is no noise either: f is smooth on both sides of it.
+            beside = np.sum(np.abs(_BESIDE @ np.stack(rows)), axis=0) / _UNIT_RESIDUAL
+            jump = (beside < _JUMP * level) & (level > _STEEP * np.abs(self.y))
+            level = np.where(jump, beside, level)
             still = np.sum(np.diff(rows, axis=0) == 0, axis=0)
             # Far apart a single jump between constants is no noise.
             seen = coarse & np.isfinite(level) & ((spacing < _WIDER[0]) | (still < len(rows) - 2))
@@ -321,6 +326,10 @@ _POINTS = np.array([-3.1372, -2.2914, -1.1873, -0.7041, 0.6183, 1.6837, 2.4259, 
 _WIDER = np.array([2e-5, 5e-4, 1e-2])  # spacings at which a coarse grain shows
 _CUBIC = np.vander(_POINTS, 4)
 _RESIDUAL = np.eye(len(_POINTS)) - _CUBIC @ np.linalg.pinv(_CUBIC)
+_STEPPED = np.column_stack([_CUBIC, np.sign(_POINTS)])
+_BESIDE = np.eye(len(_POINTS)) - _STEPPED @ np.linalg.pinv(_STEPPED)
+_JUMP = 0.01  # what is left of the residuals beside a jump is less
+_STEEP = 1e-6  # of f, for a jump that is no rounding, not even in float32
 # What the residuals of normal noise of size 1 add up to, on average.
 _UNIT_RESIDUAL = float(np.sqrt(2 / np.pi) * np.sum(np.sqrt(np.diag(_RESIDUAL))))
 

@@ -16,11 +16,13 @@ from autotensor.checking.layout import Array
 from autotensor.checking.numerical import Estimate, Reference
 from autotensor.checking.verdict import Comparison, compare
 
-__all__ = ["Question", "by_irregular_steps", "by_own_scale", "excused", "shaken"]
+__all__ = ["Question", "by_irregular_steps", "by_own_scale", "excused", "rough", "shaken"]
 
 _SHAKEN = 4.0  # times what a few units in the last place change, for the noise of a rule
 _LITTLE = 1e-9  # of the entries beside: what changes more is no rounding
 _UNITS = 32.0  # in the last place of 1, or of the largest entry, that low precision may cost
+_NOTHING = 0.01  # a function with so much noise, of its own size, shows nothing else
+_ROUGH = 100.0
 _SPREADS = 0.1  # by which one kink may look different with other steps
 
 
@@ -109,6 +111,22 @@ def by_own_scale(
     failed = np.any(wrong, axis=1)
     unit[columns[rows[failed]]] = reference.scale[columns[rows[failed]]]
     return found.with_rows(rows, result), unit
+
+
+def rough(asked: Question, found: Comparison, reach: Array, reference: Reference) -> Comparison:
+    """Call unclear what could not be seen: a rule that says f is rougher than its input is fine.
+
+    Where f is nothing but noise, and by the rule it passes through all of that noise within the
+    last digit of x, the noise is f itself.
+    """
+    level = np.abs(asked.cotangents) @ reference.noise
+    only_noise = level > _NOTHING * (np.abs(asked.cotangents) @ np.abs(reference.y))
+    only_noise &= level > np.finfo(reference.y.dtype).tiny  # else f is 0, and all around
+    eps = float(np.finfo(reference.flat.dtype).eps)
+    within = np.abs(found.rule) * reach[:, None] * eps
+    hidden = found.wrong & only_noise & (within > _ROUGH * level)
+    unclear = found.unclear | hidden
+    return Comparison(found.rule, found.reference, found.wrong & ~hidden, unclear, found.telling)
 
 
 def shaken(found: Comparison, draws: list[Array]) -> Array:

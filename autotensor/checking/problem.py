@@ -110,6 +110,13 @@ class Problem:
 
         return gradient
 
+    def wider(self) -> "Problem":
+        """Give the same in float64, or the complex dtype of that precision."""
+        arrays = [a.astype(np.result_type(a.dtype, np.float64)) for a in self.arrays]
+        return Problem(
+            self.name, self.function, arrays, self.inputs.names, self.outputs.names
+        )
+
     def observed(self, arrays: Sequence[Array]) -> Observed:
         """Record a call on these very arrays, its rules watched."""
         return Observed(self._differentiable, arrays)

@@ -19,15 +19,16 @@ from autotensor.checking.opinions import (
     by_irregular_steps,
     by_own_scale,
     excused,
+    rough,
     shaken,
 )
 from autotensor.checking.problem import Problem
 from autotensor.checking.verdict import Comparison, compare
 
-__all__ = ["UNDERFLOWS", "Entries", "Run"]
+__all__ = ["UNDERFLOWS", "Entries", "Run", "jittered"]
 
 UNDERFLOWS = 8.0  # of the smallest number that there is: what a sum of products may lose
-_DRAWS = 3  # of what a rule gives close by, where it seems wrong
+_DRAWS = 8  # of what a rule gives close by, where it seems wrong
 _WHOLE = 3000  # Jacobians with at most so many entries are checked entry by entry
 _SAMPLES = 48  # coordinates of each input that are checked where they are too many to check all
 _SIZES = 12.0  # a slope is lost in so many times the rounding of f, over the widest step
@@ -208,7 +209,7 @@ class Run:
             return np.asarray(a + steps * np.where(a == 0, typical or 1.0, a)).astype(a.dtype)
 
         found = []
-        for change in (np.negative, _reversed, lambda a: a * 1.0625, moved):
+        for change in (_negated, _reversed, lambda a: a * 1.0625, moved):
             arrays = [np.asarray(change(a)).astype(a.dtype) for a in problem.arrays]
             try:
                 with np.errstate(all="ignore"):
@@ -324,7 +325,7 @@ class Run:
                 self.reference.scale[:] = unit
             if found.wrong[chunk].any():
                 break
-        return found
+        return rough(asked, found, reach, self.reference) if found.wrong.any() else found
 
     def _in_extended(
         self,
@@ -364,8 +365,8 @@ class Run:
         """The gradients a few units in the last place of x and g away, some draws of them."""
         draws = []
         for _ in range(count):
-            arrays = [_jittered(a, self.rng, np.finfo(a.dtype).eps) for a in self.problem.arrays]
-            moved = _jittered(cotangents, self.rng, self.problem.eps)
+            arrays = [jittered(a, self.rng, np.finfo(a.dtype).eps) for a in self.problem.arrays]
+            moved = jittered(cotangents, self.rng, self.problem.eps)
             try:
                 draws.append(self.gradients(moved, self.problem.pullback(arrays)))
             except Exception:  # outside the domain
@@ -417,11 +418,17 @@ class Run:
         return 4 * granted + least
 
 
+def _negated(a: Array) -> Array:
+    """Negate numbers of both signs: with others a function may search for ever what is not there."""
+    mixed = a.dtype.kind == "c" or bool(np.any(a > 0) and np.any(a < 0))
+    return -a if mixed else a * 1.5
+
+
 def _reversed(a: Array) -> Array:
     return a.ravel()[::-1].reshape(a.shape)
 
 
-def _jittered(a: Array, rng: np.random.Generator, eps: float) -> Array:
+def jittered(a: Array, rng: np.random.Generator, eps: float) -> Array:
     """Move each entry by a few units in the last place; a single one may be lost in rounding."""
     digits = rng.choice([-4, -3, 3, 4], a.shape)
     return np.asarray(a * (1 + digits * float(eps))).astype(a.dtype)
