@@ -257,6 +257,8 @@ class Reference:
         if unit is not None:
             other.scale = unit
             other.noise = other._measure_noise(np.random.default_rng(self.seed))
+        else:
+            other.noise = np.maximum(self.noise, self.grain())
         digits = np.finfo(self.flat.dtype).nmant + int(np.log2(self.steps[-1])) - _SPARE
         other.factor = np.ldexp(float(2 * round(_IRREGULAR * 2.0**digits / 2) + 1), -digits)
         return other
@@ -278,6 +280,25 @@ class Reference:
         except Exception:  # f need not accept such numbers
             return None
         return finer if finer.y.dtype == np.longdouble else None
+
+    @np.errstate(all="ignore")
+    def grain(self) -> Array:
+        """The noise of a part of f that is in lower precision, while the rest moves smoothly.
+
+        It is as large over wide spacings as over narrow ones, unlike what is left of a fit to
+        anything else.
+        """
+        rng = np.random.default_rng(self.seed)
+        grain = np.zeros(self.y.shape)
+        for spacings in _GRAINY:
+            levels = []
+            for spacing in spacings:
+                direction = random_direction(self.unheld * spacing, rng)
+                rows = np.stack([self.moved(t * direction) - self.y for t in _POINTS])
+                levels.append(np.sum(np.abs(_RESIDUAL @ rows), axis=0) / _UNIT_RESIDUAL)
+            alike = np.max(levels, axis=0) < _ALIKE * np.min(levels, axis=0)
+            grain = np.where(alike, np.maximum(grain, levels[-1]), grain)
+        return grain
 
     @np.errstate(all="ignore")
     def _measure_noise(self, rng: np.random.Generator) -> Array:
@@ -326,6 +347,8 @@ _POINTS = np.array([-3.1372, -2.2914, -1.1873, -0.7041, 0.6183, 1.6837, 2.4259, 
 _WIDER = np.array([2e-5, 5e-4, 1e-2])  # spacings at which a coarse grain shows
 _CUBIC = np.vander(_POINTS, 4)
 _RESIDUAL = np.eye(len(_POINTS)) - _CUBIC @ np.linalg.pinv(_CUBIC)
+_GRAINY = np.exp2([[-6, -9, -12], [-16, -19, -22]])  # where float16 and float32 show
+_ALIKE = 8.0
 _STEPPED = np.column_stack([_CUBIC, np.sign(_POINTS)])
 _BESIDE = np.eye(len(_POINTS)) - _STEPPED @ np.linalg.pinv(_STEPPED)
 _JUMP = 0.01  # what is left of the residuals beside a jump is less

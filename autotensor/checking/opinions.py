@@ -57,7 +57,7 @@ def by_irregular_steps(
     """Measure some rows by other steps; what is wrong must be so again, and in the same way.
 
     A function that repeats itself after a power of two, or that is noise at some of the steps,
-    looks different then.
+    looks different then; and so does one that rounds to lower precision on the way.
     """
     estimate, telling = asked.measure(reference.irregular(), rows)
     before = found.rows(rows)
@@ -71,7 +71,8 @@ def by_irregular_steps(
     bent = np.abs(one.spread - other.spread) > _SPREADS * bent + granted
     wrong = before.wrong & second.wrong & ~apart & ~bent
     taken_back = before.wrong & ~wrong
-    unclear = before.unclear | (taken_back & (second.unclear | second.wrong | bent))
+    doubtful = second.unclear | second.wrong | (bent & (other.spread > 0))
+    unclear = before.unclear | (taken_back & doubtful)
     reference_now = one.where(~(taken_back & ~unclear), other)
     result = Comparison(before.rule, reference_now, wrong, unclear, before.telling)
     return found.with_rows(rows, result)

@@ -268,9 +268,12 @@ class Run:
             lambda a: a[columns], lambda a: a[columns], measure, cotangents, self.rtol
         )
         found = self.confirmed(found, asked, reach, slack, columns)
+        kinked = found.reference.spread > 0
         if found.wrong.any():
-            found = subgradients(self.reference, found, columns, project)
-        self.held[columns] |= np.any(found.reference.spread > 0, axis=1)
+            wrong = found.wrong
+            found = subgradients(self.reference, found, columns, project, self.rtol)
+            kinked |= wrong & ~found.wrong
+        self.held[columns] |= np.any(kinked, axis=1)
         return Entries(columns, cotangents, gradients, found)
 
     @np.errstate(all="ignore")
