@@ -90,6 +90,7 @@ class Reference:
         self.steps = np.ldexp(1.0, top - 2 * np.arange(count))
         self.linear = linear
         self.factor = 1.0
+        self.sceptical = False
         self.noise = self._measure_noise(np.random.default_rng(seed))
 
     def along(
@@ -113,8 +114,8 @@ class Reference:
         """
         directions = directions * self.factor
         result = self._sweep(len(directions), directions.__getitem__, project)
-        vague = np.flatnonzero(~np.all(result.telling(0.0), axis=1))
-        if vague.size and thorough:
+        vague = np.flatnonzero(~np.all(result.telling(0.0), axis=1) | self.sceptical)
+        if vague.size and (thorough or self.sceptical):
             closer = directions[vague] * _CLOSER
             finer = self._sweep(len(closer), closer.__getitem__, project, True).times(1 / _CLOSER)
             result = result.with_rows(vague, result.rows(vague).or_finer(finer))
@@ -194,9 +195,10 @@ class Reference:
         # the domain needs steps below the ladder: try both where the first attempt says little.
         vague = ~np.all(self.telling(result, chosen, project), axis=1)
         for unit in (self.largest, self.scale * _CLOSER):
-            rows = np.flatnonzero(vague & (unit[chosen] != self.scale[chosen]))
+            close = unit is not self.largest
+            tried = vague | (close and self.sceptical)
+            rows = np.flatnonzero(tried & (unit[chosen] != self.scale[chosen]))
             if rows.size:
-                close = unit is not self.largest
                 other = self._columns(chosen[rows], unit, project, close)
                 old = result.rows(rows)
                 wide, fine = (old, other) if close else (other, old)
@@ -246,7 +248,8 @@ class Reference:
     def irregular(self, unit: Array | None = None) -> Reference:
         """Give the same with steps that are no powers of two, though still exact.
 
-        What repeats itself after a power of two looks straight otherwise.
+        What repeats itself after a power of two looks straight otherwise. Finer steps are tried in
+        any case, and noise in lower precision than that of f is looked for.
 
         Parameters
         ----------
@@ -254,6 +257,7 @@ class Reference:
             Other units for the coordinates than their own.
         """
         other = copy.copy(self)
+        other.sceptical = True
         if unit is not None:
             other.scale = unit
             other.noise = other._measure_noise(np.random.default_rng(self.seed))
