@@ -9,6 +9,7 @@
 - `domains`: coordinates of sets that the inputs stay in.
 - `containers`: nested arguments and results, and their leaves.
 - `arguments`: what users pass to `gradcheck`.
+- `rounding`: how much of a gradient may be rounding.
 - `verdict`: rule against reference, entry by entry.
 - `report`: what was found, as text; `source` writes the line that repeats a run, and `notebook`
   draws heat maps.
@@ -19,7 +20,7 @@
 - `checks`: the list of checks, in their order.
 - `check`: `gradcheck`.
 - `of_ops`: `op.check`.
-- `command`: the same from the command line.
+- `command`: the same from the command line; `plugin`: from pytest.
 - `strategies`, `property`: inputs from hypothesis, and tests of an op at many of them. They are
   loaded when they are first used, because hypothesis is.
 """

@@ -4,9 +4,12 @@ The module is not called gradcheck because the function of that name would hide 
 """
 
 import time
+import warnings
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
+
+import numpy as np
 
 from autotensor.checking.arguments import Arguments, check_numbers, chosen_ids
 from autotensor.checking.checks import CHECKS, execute
@@ -124,20 +127,15 @@ def gradcheck(
     # An op stays recognisable as one, for the checks that depend on how it was declared.
     known = isinstance(fn, Op) or (isinstance(fn, Hashable) and fn in TABLE)
     function = fn if known and call.plain else call
-    problem = Problem(name, function, arguments.arrays, arguments.labels)
-    if function is call:
-        problem.outputs.names[:] = call.output_names
-    run = Run(
-        problem,
-        order,
-        rtol,
-        atol,
-        seed,
-        domain=arguments.domains(domain),
-        eps=eps,
-        skip=skipped_ids,
-    )
-    findings, passed, skipped = execute(run)
+    domains = arguments.domains(domain)
+    # Points out of the domain are tried too, and what is not finite is found by looking.
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        problem = Problem(name, function, arguments.arrays, arguments.labels)
+        if function is call:
+            problem.outputs.names[:] = call.output_names
+        run = Run(problem, order, rtol, atol, seed, domain=domains, eps=eps, skip=skipped_ids)
+        findings, passed, skipped = execute(run)
     given: dict[str, tuple[Any, Any]] = {
         "order": (order, 1),
         "eps": (eps, None),

@@ -15,9 +15,10 @@ import numpy as np
 
 from autotensor.array import Tensor
 from autotensor.checking.layout import Array, Layout
-from autotensor.checking.observed import Call, Observed, Walk, fingerprint
+from autotensor.checking.observed import Call, Observed, fingerprint
 from autotensor.checking.problem import Problem
 from autotensor.checking.report import Finding, raised, told
+from autotensor.checking.rounding import grain, packed, unsteadiness
 from autotensor.checking.run import Run
 from autotensor.engine.memory import memory_of
 from autotensor.replay import random_states
@@ -188,7 +189,7 @@ def deterministic_rule(run: Run) -> Finding | None:
     if isinstance(run.first, Exception) or run.walk.error is not None:
         return None
     inputs = run.problem.inputs
-    for later in (_packed(run, run.walk), _packed(run, run.second)):
+    for later in (packed(run, run.walk), packed(run, run.second)):
         at = _differing(run.first, later, _rounding(inputs, run.first))
         if at is None:
             continue
@@ -205,16 +206,6 @@ def _same(a: Any, b: Any) -> bool:
     return isinstance(b, np.ndarray) and fingerprint(a) == fingerprint(b)
 
 
-def _packed(run: Run, walk: Walk) -> Array:
-    """The gradients of a walk as one vector."""
-    problem = run.problem
-    filled = [
-        np.zeros(a.shape, a.dtype) if g is None else g
-        for a, g in zip(problem.arrays, walk.gradients, strict=True)
-    ]
-    return problem.inputs.pack(filled)
-
-
 def linear_in_g(run: Run) -> Finding | None:
     """G11: rule(-2.5 g + h) = -2.5 rule(g) + rule(h), rule(s g) = s rule(g), and rule(0) = 0."""
     if isinstance(run.first, Exception):
@@ -229,8 +220,8 @@ def linear_in_g(run: Run) -> Finding | None:
         of_zero = run.pullback(np.zeros_like(g))
         with np.errstate(all="ignore"):
             terms, wanted = 2.5 * np.abs(of_g) + np.abs(of_h), -2.5 * of_g + of_h
-        known = np.isfinite(terms)
-        at = _differing(wanted, of_mixed, _slack(run, terms), known)
+        known = np.isfinite(terms) & (terms < _largest(run.problem.inputs) / 8)
+        at = _nonlinear_at(run, wanted, of_mixed, _slack(run, terms), known)
         if at is not None:
             lines += [
                 f"rule(-2.5 g + h)             {of_mixed[at]:.12g}      at {label(at)}",
@@ -245,7 +236,7 @@ def linear_in_g(run: Run) -> Finding | None:
             known = np.isfinite(of_g) & np.isfinite(scaled)
             lost = float(max(np.finfo(d).tiny for d in run.problem.inputs.dtypes)) / run.problem.eps
             slack = _slack(run, np.abs(of_g)) + lost / 2.0**power
-            at = _differing(of_g, scaled, slack, known)
+            at = _nonlinear_at(run, of_g, scaled, slack, known)
             if at is not None:
                 lines += [
                     f"rule(2**{power} g) / 2**{power}      {scaled[at]:.12g}      at {label(at)}",
@@ -257,9 +248,24 @@ def linear_in_g(run: Run) -> Finding | None:
     return Finding("fail", "the rule is not linear in g", tuple(lines)) if lines else None
 
 
+def _nonlinear_at(run: Run, wanted: Array, got: Array, slack: Array, known: Array) -> int | None:
+    """The entry where two vectors differ by more than rounding explains; None if there is none."""
+    if _differing(wanted, got, slack, known) is None:
+        return None
+    return _differing(wanted, got, slack + unsteadiness(run, run.cotangents[0]), known)
+
+
+def _largest(inputs: Layout) -> Array:
+    """The largest number that each entry can be."""
+    found = np.empty(inputs.size)
+    for span, dtype in zip(inputs.spans, inputs.dtypes, strict=True):
+        found[span] = float(min(np.finfo(dtype).max, np.finfo(float).max))
+    return found
+
+
 def _powers(run: Run) -> tuple[int, ...]:
     """Powers of two that a cotangent is scaled by: clipping and thresholds are at any size."""
-    eps = run.problem.eps
+    eps, _ = grain(run)
     return (-60, -24, 24, 60) if eps < 1e-10 else (-24, 24) if eps < 1e-5 else (-6, 6)
 
 
@@ -361,5 +367,6 @@ def _rounding(layout: Layout, vector: Array) -> Array:
 def _slack(run: Run, terms: Array) -> Array:
     """How far rounding may move a sum of terms."""
     peak = np.max(terms, initial=0.0, where=np.isfinite(terms))
-    units = 20 if run.low_precision else 1000
-    return np.asarray(run.rtol * terms + units * run.problem.eps * peak)
+    eps, _ = grain(run)
+    units = 1000 if eps <= np.finfo(float).eps else 20
+    return np.asarray(run.rtol * terms + units * eps * peak)

@@ -28,9 +28,9 @@ __all__ = ["Call", "Observed", "Walk", "acts_by_entry", "fingerprint"]
 
 
 def acts_by_entry(op: Op) -> bool:
-    """Whether `op` is declared to act entry by entry on arrays that broadcast."""
+    """Whether `op` is declared to act entry by entry on arrays that broadcast, to one result."""
     if isinstance(op.function, np.ufunc):
-        return op.function.signature is None
+        return op.function.signature is None and op.function.nout == 1
     return op.kind in ("elementwise", "selection") and op.broadcasts and not op.reduces
 
 
@@ -124,6 +124,7 @@ class Observed:
         self._calls: list[Call] = []
         self._called: set[tuple[Node, int]] = set()
         self._locked = True
+        self._nudge: Callable[[Any], Any] | None = None
         for node in order:
             if isinstance(node, Node) and (node.dtype.kind in "fc" or hasattr(node, "results")):
                 if node.plan not in plans:
@@ -132,12 +133,19 @@ class Observed:
                 node.kept = _each(_read_only, node.kept)
                 node.options = _each(_read_only, node.options)
 
-    def walk(self, cotangents: Sequence[Array | None], *, locked: bool = True) -> Walk:
+    def walk(
+        self,
+        cotangents: Sequence[Array | None],
+        *,
+        locked: bool = True,
+        nudge: Callable[[Any], Any] | None = None,
+    ) -> Walk:
         """Carry cotangents of the outputs down, None for one that has none.
 
-        Rules get read-only arrays if `locked`, else such that they may write to.
+        Rules get read-only arrays if `locked`, else such that they may write to. What they return
+        goes through `nudge` on its way.
         """
-        self._calls, self._called, self._locked = [], set(), locked
+        self._calls, self._called, self._locked, self._nudge = [], set(), locked, nudge
         seeds: dict[Any, Any] = {}
         for root, g in zip(self.roots, cotangents, strict=True):
             if root is not None and g is not None:
@@ -181,6 +189,8 @@ class Observed:
                 ]
             if isinstance(call.result, Deferred):
                 return pull(g, kept, node, parent)  # the engine may write to the g that it holds
+            if self._nudge is not None and isinstance(call.result, (np.ndarray, np.generic)):
+                return self._nudge(call.result)
             return call.result
 
         return watched

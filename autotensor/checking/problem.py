@@ -110,13 +110,6 @@ class Problem:
 
         return gradient
 
-    def wider(self) -> "Problem":
-        """Give the same in float64, or the complex dtype of that precision."""
-        arrays = [a.astype(np.result_type(a.dtype, np.float64)) for a in self.arrays]
-        return Problem(
-            self.name, self.function, arrays, self.inputs.names, self.outputs.names
-        )
-
     def observed(self, arrays: Sequence[Array]) -> Observed:
         """Record a call on these very arrays, its rules watched."""
         return Observed(self._differentiable, arrays)
@@ -171,7 +164,7 @@ class Problem:
         """Run the function, always to a tuple, without outputs that cannot have a derivative."""
         result = self.function(*tensors)
         results = result if isinstance(result, (tuple, list)) else (result,)
-        try:
-            return tuple([r for r in results if r.dtype.kind in "fc"])
-        except AttributeError:
-            raise TypeError(f"{self.name} must return a Tensor or a tuple of Tensors") from None
+        arrays = [r for r in results if hasattr(r, "dtype")]
+        if not arrays:
+            raise TypeError(f"{self.name} must return a Tensor or a tuple of Tensors")
+        return tuple([r for r in arrays if r.dtype.kind in "fc"])

@@ -38,6 +38,12 @@ class Table:
     wrong: Array
 
 
+_CONVENTION = (
+    "complex: the gradient of a real loss L is dL/d.real + 1j dL/d.imag, so a rule returns "
+    "g * conj(f'(x)) for a holomorphic f"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What one check has to say when it did not pass.
@@ -189,6 +195,8 @@ class GradcheckReport:
         for check, finding in self.findings:
             lines.append(f"  {check} {finding.title}")
             lines += [f"        {line}" for line in finding.lines]
+        if "complex" in self.dtype:
+            lines.append(f"  {_CONVENTION}")
         lines.append(f"  passed: {_ranges(self.passed, self.kinks)}")
         if self.skipped:
             reasons = dict.fromkeys(self.skipped.values())

@@ -25,7 +25,7 @@ from autotensor.checking.opinions import (
 from autotensor.checking.problem import Problem
 from autotensor.checking.verdict import Comparison, compare
 
-__all__ = ["UNDERFLOWS", "Entries", "Run", "jittered"]
+__all__ = ["UNDERFLOWS", "Entries", "Run"]
 
 UNDERFLOWS = 8.0  # of the smallest number that there is: what a sum of products may lose
 _DRAWS = 8  # of what a rule gives close by, where it seems wrong
@@ -368,8 +368,8 @@ class Run:
         """The gradients a few units in the last place of x and g away, some draws of them."""
         draws = []
         for _ in range(count):
-            arrays = [jittered(a, self.rng, np.finfo(a.dtype).eps) for a in self.problem.arrays]
-            moved = jittered(cotangents, self.rng, self.problem.eps)
+            arrays = [_jittered(a, self.rng, np.finfo(a.dtype).eps) for a in self.problem.arrays]
+            moved = _jittered(cotangents, self.rng, self.problem.eps)
             try:
                 draws.append(self.gradients(moved, self.problem.pullback(arrays)))
             except Exception:  # outside the domain
@@ -431,7 +431,7 @@ def _reversed(a: Array) -> Array:
     return a.ravel()[::-1].reshape(a.shape)
 
 
-def jittered(a: Array, rng: np.random.Generator, eps: float) -> Array:
+def _jittered(a: Array, rng: np.random.Generator, eps: float) -> Array:
     """Move each entry by a few units in the last place; a single one may be lost in rounding."""
     digits = rng.choice([-4, -3, 3, 4], a.shape)
     return np.asarray(a * (1 + digits * float(eps))).astype(a.dtype)

@@ -11,7 +11,8 @@ from autotensor.checking.layout import Array
 from autotensor.checking.numerical import Estimate, Flat, Reference, random_direction
 from autotensor.checking.opinions import Question
 from autotensor.checking.report import Finding, told
-from autotensor.checking.run import UNDERFLOWS, Run, jittered
+from autotensor.checking.rounding import unsteadiness
+from autotensor.checking.run import UNDERFLOWS, Run
 from autotensor.checking.verdict import Comparison, compare, diagnose, evidence
 
 __all__ = ["every_entry", "forward_mode", "kinks", "random_directions"]
@@ -20,10 +21,6 @@ _DIRECTIONS = 2
 _SHORTEST = 2.0**-18  # of |x|, for a direction: the finest step is 2**-26 of that
 _ENDS = 128.0  # of the smallest number: where x + h is off, over the widest steps
 _UNITS = 200  # in the last place, by which both modes may differ in low precision
-_DRAWS = 8
-_SHAKEN = 8.0  # times what the last digits of u and g do is rounding
-_LITTLE = 1e-9  # of the sizes of u and g: what is more is no rounding
-_FEW_UNITS = 32.0  # the same for what both modes lose if they agree in float64
 
 
 def every_entry(run: Run) -> Finding | None:
@@ -194,36 +191,10 @@ def forward_mode(run: Run) -> Finding | None:
         granted += UNDERFLOWS * (np.abs(g) @ problem.outputs.least() + np.abs(u) @ inputs.least())
         if not np.isfinite(size) or abs(a - b) <= run.rtol * size + granted:
             continue
-        if abs(a - b) > _lost(run, u, g):
+        if abs(a - b) > run.rtol * size + granted + np.abs(u) @ unsteadiness(run, g):
             lines = (f"<v, jvp(u)>   {a:.12g}", f"<vjp(v), u>   {b:.12g}")
             return Finding("fail", "forward and reverse mode disagree", lines)
     return None
-
-
-@np.errstate(all="ignore")
-def _lost(run: Run, u: Array, g: Array) -> float:
-    """What rounding explains of a difference of both modes.
-
-    In float64 that is what moving u and g by their last digits does, since both products are linear
-    in them; in low precision a few digits of 1 in each term, if both modes agree in float64.
-    """
-    problem = run.problem
-    if not run.low_precision:
-        changes = []
-        for _ in range(_DRAWS):
-            near_u, near_g = (jittered(a, run.rng, problem.eps) for a in (u, g))
-            changes.append(abs(np.sum(g * problem.push(near_u)) - np.sum(g * problem.push(u))))
-            changes.append(abs(np.sum((run.pullback(near_g) - run.pullback(g)) * u)))
-        little = _LITTLE * np.max(np.abs(u), initial=0.0) * np.sum(np.abs(g))
-        return min(_SHAKEN * max(changes), little)
-    try:
-        wide = problem.wider()
-        a, b = np.sum(g * wide.push(u)), np.sum(wide.pullback()(g) * u)
-    except Exception:  # neither f nor its rules need accept such numbers
-        return 0.0
-    if abs(a - b) > run.rtol * (abs(a) + abs(b)):
-        return 0.0
-    return float(_FEW_UNITS * problem.eps * np.sum(np.abs(u)) * np.sum(np.abs(g)))
 
 
 def _unclear(found: Comparison) -> str:

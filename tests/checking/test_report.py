@@ -165,3 +165,10 @@ def test_a_layer_is_kept_on_the_report():
     assert report.name == "Relu"
     assert report.reproduce.startswith("at.gradcheck(report.function, ")
     assert "  .function, f" in str(made(function=at.nn.Relu()))
+
+
+def test_complex_inputs_have_their_convention_said():
+    square = at.custom_op(z=lambda g, z: 2 * g * z)(lambda z: z * z)
+    report = at.gradcheck(square, np.array([1 + 2j]), raise_exception=False)
+    assert "g * conj(f'(x))" in str(report)
+    assert "conj" not in str(at.gradcheck(np.square, np.array([1 + 2j])))

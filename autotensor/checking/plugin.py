@@ -1,8 +1,5 @@
 """The pytest plugin of autotensor: a fixture `gradcheck`, a marker, reports instead of tracebacks.
 
-It stands beside the package so that pytest, which loads the plugins of all installed packages
-whenever it starts, does not import autotensor and NumPy for tests that use neither.
-
 A test asks for the fixture and calls it as `autotensor.gradcheck`::
 
     def test_softplus(gradcheck):
@@ -18,11 +15,13 @@ A wrong derivative shows the report of the check where a traceback would be, als
 traceback. The last lines of the run count the checks, and with ``-v`` or ``-rA`` name them.
 """
 
-import sys
 from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+
+from autotensor.checking.check import gradcheck as check_gradient
+from autotensor.checking.report import GradcheckError
 
 __all__ = ["EntryPoint", "Plugin", "pytest_configure"]
 
@@ -52,8 +51,6 @@ class Plugin:
     @pytest.fixture
     def gradcheck(self, request: pytest.FixtureRequest) -> Callable[..., Any]:
         """`autotensor.gradcheck`, with the options of the marker, counted in the summary."""
-        import autotensor
-
         found: list[tuple[str, str]] = []
         request.node.stash[_FOUND] = found
         usual: dict[str, Any] = {}
@@ -65,8 +62,8 @@ class Plugin:
         def check(*args: Any, **options: Any) -> Any:
             __tracebackhide__ = True
             try:
-                report = autotensor.gradcheck(*args, **usual | options)
-            except autotensor.GradcheckError as error:
+                report = check_gradient(*args, **usual | options)
+            except GradcheckError as error:
                 found.append((error.report.verdict, error.report.headline))
                 raise
             found.append((report.verdict, report.headline))
@@ -84,10 +81,9 @@ class Plugin:
             return result
         # A plain attribute travels from the workers of pytest-xdist.
         result.gradchecks = item.stash.get(_FOUND, [])  # type: ignore[attr-defined]
-        module = sys.modules.get("autotensor.checking.report")
-        if module and call.excinfo and result.failed and _wanted(item.config):
+        if call.excinfo and result.failed and _wanted(item.config):
             error = call.excinfo.value
-            if isinstance(error, module.GradcheckError):
+            if isinstance(error, GradcheckError):
                 shown = call.excinfo.getrepr(style="value")
                 notes = getattr(error, "__notes__", ())
                 shown.addsection("called from", "\n".join([*_places(item, call.excinfo), *notes]))
