@@ -57,13 +57,14 @@ def outside(
     low, high, points = _extremes(reference, u, kinked, project)
 
     def beyond(low: Array, high: Array) -> Array:
-        return ~((rule >= low) & (rule <= high)) & np.isfinite(low + high + rule)
+        result: Array = ~((rule >= low) & (rule <= high)) & np.isfinite(low + high + rule)
+        return result
 
     if beyond(low, high).any():
         slopes = np.stack([_slope(reference, u, project, p * _CLOSER, _CLOSER) for p in points])
         closer = np.nanmin(slopes, axis=0), np.nanmax(slopes, axis=0)
         margin = _BENDS * np.maximum(np.abs(low - closer[0]), np.abs(high - closer[1]))
-        level = np.maximum(reference.noise, reference.grain())
+        level = np.maximum(reference.noise, reference.coarse_noise())
         level = level if project is None else np.abs(project) @ level
         margin += rtol * np.maximum(np.abs(low), np.abs(high)) + _NOISE * level / _STEP
         low = np.minimum(low, closer[0]) - margin

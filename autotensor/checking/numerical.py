@@ -26,6 +26,7 @@ import numpy as np
 from autotensor.checking.flat import Flat, power_of_two
 from autotensor.checking.ladder import TELLING, Estimate, estimate
 from autotensor.checking.layout import Array
+from autotensor.checking.noise import coarse_noise, fine_noise, random_direction
 
 __all__ = ["Estimate", "Flat", "Reference", "directional", "jacobian", "random_direction"]
 
@@ -91,7 +92,7 @@ class Reference:
         self.linear = linear
         self.factor = 1.0
         self.sceptical = False
-        self.noise = self._measure_noise(np.random.default_rng(seed))
+        self.noise = fine_noise(self, seed)
 
     def along(
         self, directions: Array, project: Array | None = None, *, thorough: bool = True
@@ -227,12 +228,16 @@ class Reference:
         return estimate.telling(natural)
 
     def moved(self, move: Array) -> Array:
-        """The value beside the point; NaN where the function refuses to go, or gives other shapes."""
+        """The value beside the point; NaN where f refuses to go, or gives other shapes."""
         try:
             value = self.flat(self.x + move)
         except Exception:  # whatever a function raises to refuse
             return np.full(self.y.shape, np.nan)
         return value if value.shape == self.y.shape else np.full(self.y.shape, np.nan)
+
+    def coarse_noise(self) -> Array:
+        """The noise of a part of f that is in lower precision, while the rest moves smoothly."""
+        return coarse_noise(self, self.unheld, self.seed)
 
     def _columns(
         self, columns: Array, unit: Array, project: Array | None, close: bool = False
@@ -260,9 +265,9 @@ class Reference:
         other.sceptical = True
         if unit is not None:
             other.scale = unit
-            other.noise = other._measure_noise(np.random.default_rng(self.seed))
+            other.noise = fine_noise(other, self.seed)
         else:
-            other.noise = np.maximum(self.noise, self.grain())
+            other.noise = np.maximum(self.noise, self.coarse_noise())
         digits = np.finfo(self.flat.dtype).nmant + int(np.log2(self.steps[-1])) - _SPARE
         other.factor = np.ldexp(float(2 * round(_IRREGULAR * 2.0**digits / 2) + 1), -digits)
         return other
@@ -284,93 +289,6 @@ class Reference:
         except Exception:  # f need not accept such numbers
             return None
         return finer if finer.y.dtype == np.longdouble else None
-
-    @np.errstate(all="ignore")
-    def grain(self) -> Array:
-        """The noise of a part of f that is in lower precision, while the rest moves smoothly.
-
-        It is as large over wide spacings as over narrow ones, unlike what is left of a fit to
-        anything else.
-        """
-        rng = np.random.default_rng(self.seed)
-        grain = np.zeros(self.y.shape)
-        for spacings in _GRAINY:
-            levels = []
-            for spacing in spacings:
-                direction = random_direction(self.unheld * spacing, rng)
-                rows = np.stack([self.moved(t * direction) - self.y for t in _POINTS])
-                levels.append(np.sum(np.abs(_RESIDUAL @ rows), axis=0) / _UNIT_RESIDUAL)
-            alike = np.max(levels, axis=0) < _ALIKE * np.min(levels, axis=0)
-            grain = np.where(alike, np.maximum(grain, levels[-1]), grain)
-        return grain
-
-    @np.errstate(all="ignore")
-    def _measure_noise(self, rng: np.random.Generator) -> Array:
-        """Standard deviation of the rounding in each output.
-
-        Over points this close together a function worth the name is a cubic, so what is left after
-        fitting one is noise, of f and of x + h alike. Values that mostly coincide have a coarser
-        grain (float32 inside, or a small term added to a large one); wider spacings show it.
-        """
-        out_eps = float(np.finfo(self.y.dtype).eps)
-        eps = max(out_eps, float(np.finfo(self.flat.dtype).eps))
-        scale = self.scale.copy()
-        if self.linear is not None and scale[: self.linear].any():
-            scale[self.linear :] = 0.0
-        digits = np.where(self.magnitudes > 0, power_of_two(64 * eps * self.magnitudes), 0.0)
-        noise = np.zeros(self.y.shape)
-        coarse = np.ones(self.y.shape, bool)
-        for spacing in (64 * eps, eps**0.4, *_WIDER[2 * eps**0.4 < _WIDER]):
-            # In a narrow domain the unit may be so small that x would not move at all.
-            unit = np.where(scale > 0, np.maximum(scale * spacing, digits), 0.0)
-            direction = random_direction(unit, rng)
-            rows = [self.moved(t * direction) - self.y for t in _POINTS]
-            residual = _RESIDUAL @ np.stack(rows)
-            level = np.sum(np.abs(residual), axis=0) / _UNIT_RESIDUAL  # squares might underflow
-            # A jump at the point itself is no noise either: f is smooth on both sides of it.
-            beside = np.sum(np.abs(_BESIDE @ np.stack(rows)), axis=0) / _UNIT_RESIDUAL
-            jump = (beside < _JUMP * level) & (level > _STEEP * np.abs(self.y))
-            level = np.where(jump, beside, level)
-            still = np.sum(np.diff(rows, axis=0) == 0, axis=0)
-            # Far apart a single jump between constants is no noise.
-            seen = coarse & np.isfinite(level) & ((spacing < _WIDER[0]) | (still < len(rows) - 2))
-            noise = np.where(seen, level, noise)
-            coarse &= still >= len(_POINTS) // 2
-            if spacing > 64 * eps:
-                coarse &= self.y != 0
-            if not coarse.any():
-                break
-        # Both parts of a complex number are as uncertain as the larger one.
-        floor: Array = out_eps / 4 * self.flat.outputs.magnitudes(self.y)
-        floor = floor + np.finfo(self.y.dtype).smallest_subnormal
-        return np.asarray(np.maximum(noise, floor))
-
-
-# Irregular, so that neither x nor f, which lie on the grid of their dtype, hit it by chance.
-_POINTS = np.array([-3.1372, -2.2914, -1.1873, -0.7041, 0.6183, 1.6837, 2.4259, 3.3091])
-_WIDER = np.array([2e-5, 5e-4, 1e-2])  # spacings at which a coarse grain shows
-_CUBIC = np.vander(_POINTS, 4)
-_RESIDUAL = np.eye(len(_POINTS)) - _CUBIC @ np.linalg.pinv(_CUBIC)
-_GRAINY = np.exp2([[-6, -9, -12], [-16, -19, -22]])  # where float16 and float32 show
-_ALIKE = 8.0
-_STEPPED = np.column_stack([_CUBIC, np.sign(_POINTS)])
-_BESIDE = np.eye(len(_POINTS)) - _STEPPED @ np.linalg.pinv(_STEPPED)
-_JUMP = 0.01  # what is left of the residuals beside a jump is less
-_STEEP = 1e-6  # of f, for a jump that is no rounding, not even in float32
-# What the residuals of normal noise of size 1 add up to, on average.
-_UNIT_RESIDUAL = float(np.sqrt(2 / np.pi) * np.sum(np.sqrt(np.diag(_RESIDUAL))))
-
-
-def random_direction(scale: Array, rng: np.random.Generator) -> Array:
-    """Draw a direction of random signs whose entries are between half of `scale` and all of it.
-
-    Parameters
-    ----------
-    scale
-        Powers of two; the few digits drawn keep x + h · direction exact.
-    """
-    signs = rng.choice([-1.0, 1.0], scale.shape)
-    return np.asarray(scale * signs * rng.integers(4, 9, scale.shape) / 8)
 
 
 def directional(

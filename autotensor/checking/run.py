@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from autotensor.checking.domains import Charted
+from autotensor.checking.elsewhere import other_inputs
 from autotensor.checking.kinks import subgradients
 from autotensor.checking.layout import Array
 from autotensor.checking.numerical import Estimate, Flat, Reference
@@ -156,7 +158,7 @@ class Run:
         return result
 
     def along_domains(self, gradient: Array) -> Array:
-        """Give the gradient by the coordinates that can be moved."""
+        """The gradient by the coordinates that can be moved."""
         return self.moved.restrict(gradient) if isinstance(self.moved, Charted) else gradient
 
     @cached_property
@@ -200,25 +202,7 @@ class Run:
     @cached_property
     def elsewhere(self) -> list[list[Array]]:
         """Other inputs of the same shapes, at which the function is finite; nearby ones last."""
-        problem = self.problem
-        rng = np.random.default_rng(self.seed + 1)
-
-        def moved(a: Array) -> Array:
-            typical = np.median(np.abs(a)) if a.size else 0.0
-            steps = rng.choice([-1.0, 1.0], a.shape) / 16
-            return np.asarray(a + steps * np.where(a == 0, typical or 1.0, a)).astype(a.dtype)
-
-        found = []
-        for change in (_negated, _reversed, lambda a: a * 1.0625, moved):
-            arrays = [np.asarray(change(a)).astype(a.dtype) for a in problem.arrays]
-            try:
-                with np.errstate(all="ignore"):
-                    values = problem.evaluate(*[a.copy() for a in arrays])
-            except Exception:  # outside the domain
-                continue
-            if all(np.all(np.isfinite(v)) for v in values):
-                found.append(arrays)
-        return found
+        return other_inputs(self.problem, self.seed + 1)
 
     @cached_property
     def reference(self) -> Reference:
@@ -251,7 +235,7 @@ class Run:
         if self.whole:
             cotangents, project = np.eye(outputs.size), None
         else:
-            columns, cotangents = self._sampled(columns), self.cotangents
+            columns, cotangents = self._some(columns), self.cotangents
             project = cotangents
         gradients = self.gradients(cotangents)
 
@@ -264,9 +248,7 @@ class Run:
         slack = (slack.T + self.slack).T[columns]
         found = compare(gradients[columns], reference, telling, slack, self.rtol)
         reach = self.reference.scale[columns]
-        asked = Question(
-            lambda a: a[columns], lambda a: a[columns], measure, cotangents, self.rtol
-        )
+        asked = Question(lambda a: a[columns], lambda a: a[columns], measure, cotangents, self.rtol)
         found = self.confirmed(found, asked, reach, slack, columns)
         kinked = found.reference.spread > 0
         if found.wrong.any():
@@ -370,10 +352,8 @@ class Run:
         for _ in range(count):
             arrays = [_jittered(a, self.rng, np.finfo(a.dtype).eps) for a in self.problem.arrays]
             moved = _jittered(cotangents, self.rng, self.problem.eps)
-            try:
+            with contextlib.suppress(Exception):  # outside the domain
                 draws.append(self.gradients(moved, self.problem.pullback(arrays)))
-            except Exception:  # outside the domain
-                continue
         return draws
 
     @cached_property
@@ -390,13 +370,10 @@ class Run:
         except Exception:  # a rule need not accept such numbers
             return None
 
-    def _sampled(self, columns: Array) -> Array:
+    def _some(self, columns: Array) -> Array:
         """Some of the given coordinates for each input, at random."""
-        chosen = []
-        for span in self.moved.inputs.spans:
-            own = columns[(columns >= span.start) & (columns < span.stop)]
-            chosen.append(self.rng.permutation(own)[:_SAMPLES])
-        return np.sort(np.concatenate(chosen))
+        own = [columns[(columns >= s.start) & (columns < s.stop)] for s in self.moved.inputs.spans]
+        return np.sort(np.concatenate([self.rng.permutation(c)[:_SAMPLES] for c in own]))
 
     def rounding(self, cotangents: Array, gradients: Array, *, whole: bool) -> Array:
         """How far rounding may move the gradients.
@@ -419,16 +396,6 @@ class Run:
                 peak = np.max(block, initial=0.0, where=np.isfinite(block))
                 granted[rows, columns] += self.problem.eps * peak
         return 4 * granted + least
-
-
-def _negated(a: Array) -> Array:
-    """Negate numbers of both signs: with others a function may search for ever what is not there."""
-    mixed = a.dtype.kind == "c" or bool(np.any(a > 0) and np.any(a < 0))
-    return -a if mixed else a * 1.5
-
-
-def _reversed(a: Array) -> Array:
-    return a.ravel()[::-1].reshape(a.shape)
 
 
 def _jittered(a: Array, rng: np.random.Generator, eps: float) -> Array:
