@@ -250,23 +250,25 @@ class Reference:
         taken = unit[columns, None] * self.factor
         return self._sweep(len(columns), axis, project, close).times(1.0 / taken)
 
-    def irregular(self, unit: Array | None = None) -> Reference:
+    def irregular(self, unit: Array | None = None, *, grainy: bool = False) -> Reference:
         """Give the same with steps that are no powers of two, though still exact.
 
         What repeats itself after a power of two looks straight otherwise. Finer steps are tried in
-        any case, and noise in lower precision than that of f is looked for.
+        any case.
 
         Parameters
         ----------
         unit
             Other units for the coordinates than their own.
+        grainy
+            Whether to look for noise of lower precision than that of f.
         """
         other = copy.copy(self)
         other.sceptical = True
         if unit is not None:
             other.scale = unit
             other.noise = fine_noise(other, self.seed)
-        else:
+        if grainy:
             other.noise = np.maximum(self.noise, self.coarse_noise())
         digits = np.finfo(self.flat.dtype).nmant + int(np.log2(self.steps[-1])) - _SPARE
         other.factor = np.ldexp(float(2 * round(_IRREGULAR * 2.0**digits / 2) + 1), -digits)

@@ -52,14 +52,23 @@ class Question:
 
 
 def by_irregular_steps(
-    asked: Question, found: Comparison, rows: Array, reference: Reference, slack: Array
+    asked: Question,
+    found: Comparison,
+    rows: Array,
+    reference: Reference,
+    slack: Array,
+    *,
+    grainy: bool,
 ) -> Comparison:
     """Measure some rows by other steps; what is wrong must be so again, and in the same way.
 
     A function that repeats itself after a power of two, or that is noise at some of the steps,
-    looks different then; and so does one that rounds to lower precision on the way.
+    looks different then. So does one that rounds to lower precision on the way, if `grainy`: it is
+    smooth over fine steps, and wrong there.
     """
-    estimate, telling = asked.measure(reference.irregular(), rows)
+    if not rows.size:
+        return found
+    estimate, telling = asked.measure(reference.irregular(grainy=grainy), rows)
     before = found.rows(rows)
     second = compare(before.rule, estimate, telling, slack[rows], asked.rtol)
     one, other = before.reference, estimate

@@ -10,20 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from autotensor.checking import opinions
 from autotensor.checking.domains import Charted
 from autotensor.checking.elsewhere import other_inputs
 from autotensor.checking.kinks import subgradients
 from autotensor.checking.layout import Array
 from autotensor.checking.numerical import Estimate, Flat, Reference
 from autotensor.checking.observed import Observed, Walk
-from autotensor.checking.opinions import (
-    Question,
-    by_irregular_steps,
-    by_own_scale,
-    excused,
-    rough,
-    shaken,
-)
+from autotensor.checking.opinions import Question
 from autotensor.checking.problem import Problem
 from autotensor.checking.verdict import Comparison, compare
 
@@ -232,11 +226,10 @@ class Run:
         """
         outputs = self.problem.outputs
         columns = np.flatnonzero(~self.held)
-        if self.whole:
-            cotangents, project = np.eye(outputs.size), None
-        else:
-            columns, cotangents = self._some(columns), self.cotangents
-            project = cotangents
+        if not self.whole:
+            columns = self._some(columns)
+        cotangents = np.eye(outputs.size) if self.whole else self.cotangents
+        project = None if self.whole else cotangents
         gradients = self.gradients(cotangents)
 
         def measure(by: Reference, rows: Array) -> tuple[Estimate, Array]:
@@ -301,16 +294,19 @@ class Run:
             chunk = rows[start : start + _CHUNK]
             if reference is not None:
                 found = self._in_extended(found, asked, chunk, reference, gradients, slack[chunk])
-            chunk = chunk[np.any(found.wrong[chunk], axis=1)]
-            if chunk.size:
-                best = reference or self.reference
-                found = by_irregular_steps(asked, found, chunk, best, slack)
+            best = reference or self.reference
+            for grainy in (False, True):
+                chunk = chunk[np.any(found.wrong[chunk], axis=1)]
+                if chunk.size:
+                    found = opinions.by_irregular_steps(
+                        asked, found, chunk, best, slack, grainy=grainy
+                    )
             if columns is not None and found.wrong[chunk].any():
-                found, unit = by_own_scale(asked, found, chunk, columns, best)
+                found, unit = opinions.by_own_scale(asked, found, chunk, columns, best)
                 self.reference.scale[:] = unit
             if found.wrong[chunk].any():
                 break
-        return rough(asked, found, reach, self.reference) if found.wrong.any() else found
+        return opinions.rough(asked, found, reach, self.reference) if found.wrong.any() else found
 
     def _in_extended(
         self,
@@ -342,9 +338,9 @@ class Run:
             gradients = self._wider_gradients(asked.cotangents)
             if gradients is None:
                 return np.zeros(found.rule.shape)
-            return excused(asked, found, gradients, self.problem.eps)
+            return opinions.excused(asked, found, gradients, self.problem.eps)
         draws = [asked.pick(a) for a in self._shaken_gradients(asked.cotangents, _DRAWS)]
-        return shaken(found, draws)
+        return opinions.shaken(found, draws)
 
     def _shaken_gradients(self, cotangents: Array, count: int) -> list[Array]:
         """The gradients a few units in the last place of x and g away, some draws of them."""
