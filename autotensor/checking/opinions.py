@@ -134,7 +134,7 @@ def rough(asked: Question, found: Comparison, reach: Array, reference: Reference
     only_noise &= level > np.finfo(reference.y.dtype).tiny  # else f is 0, and all around
     eps = float(np.finfo(reference.flat.dtype).eps)
     within = np.abs(found.rule) * reach[:, None] * eps
-    hidden = found.wrong & only_noise & (within > _ROUGH * level)
+    hidden = found.wrong & only_noise & (within > _ROUGH * level) & np.isfinite(within)
     unclear = found.unclear | hidden
     return Comparison(found.rule, found.reference, found.wrong & ~hidden, unclear, found.telling)
 
