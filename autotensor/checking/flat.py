@@ -49,14 +49,14 @@ class Flat:
         """Two units of a step for each coordinate: its own |x|, and the largest |x| of its input.
 
         Both are powers of two, so that steps are exact. An entry that is 0 counts as the median of
-        the others, or as 1 if all are 0.
+        the others, but as 1 at most: nothing says that f is straight so far out.
         """
         own = self.layout.magnitudes(self.x)
         typical, largest = np.ones_like(own), np.ones_like(own)
         for span in self.layout.spans:
             usable = own[span][np.isfinite(own[span]) & (own[span] > 0)]
             if usable.size:
-                typical[span] = np.median(usable)
+                typical[span] = min(np.median(usable), 1.0)
                 largest[span] = np.max(usable)
         own = np.where(np.isfinite(own) & (own > 0), own, typical)
         return power_of_two(own), power_of_two(largest)

@@ -19,6 +19,7 @@ TELLING = 1e-3  # an error below this part of what is natural for an entry says 
 
 _ZERO = 1e-5  # the same, against the slope over the widest step, where the derivative is about 0
 _STAIRS = 4  # so many stairs up or down make a slope, perhaps
+_STEEPER = 3.0  # than over a step four times as wide, for a kink or a vertical tangent
 _COLUMNS = 5  # extrapolation cancels the error terms h², h⁴ … h⁸; beyond that, rounding wins
 
 
@@ -205,4 +206,5 @@ def _kinks(up: Array, down: Array, noise: Array) -> Array:
     before = np.take_along_axis(jump, np.maximum(last - 1, 0), axis=1)[:, 0]
     twice = np.take_along_axis(seen, np.maximum(last - 1, 0), axis=1)[:, 0] & (last[:, 0] > 0)
     kink = twice & (np.abs(finest) > np.abs(before) / 2) & (finest * before > 0)
+    kink &= np.abs(finest) < _STEEPER * np.abs(before)  # at a jump it is 4 times as much
     return np.where(kink, np.abs(finest) / 2, 0.0)

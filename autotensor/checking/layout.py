@@ -74,6 +74,13 @@ class Layout:
                 sizes[span] = np.repeat(np.abs(a).ravel(), 2)
         return sizes
 
+    def least(self) -> Array:
+        """The smallest number above 0 that the dtype of each coordinate has, in float64."""
+        vector = np.empty(self.size)
+        for dtype, span in zip(self.dtypes, self.spans, strict=True):
+            vector[span] = np.finfo(dtype).smallest_subnormal
+        return vector
+
     def label(self, coordinate: int) -> str:
         """Name of a coordinate, as one would write it: ``x[0, 2]``, ``z[1].imag``."""
         which = int(np.searchsorted(self.offsets, coordinate, side="right")) - 1

@@ -22,7 +22,7 @@ _SCALABLE = {
     None: _FACTORS,
     "positive": (0.02, 40.0),
     "spd": (0.02, 40.0),
-    "unit": (0.02, -1.0),
+    "unit": (0.02,),
     "orthogonal": (-1.0,),
 }
 _JITTER = 0.1
@@ -34,7 +34,10 @@ _GROSS = 0.05  # how wrong a rule must be to be called so where f has underflowe
 
 @np.errstate(all="ignore")
 def nearby_and_far(run: Run) -> Finding | None:
-    """G17: G14 again at a jittered input, and at 0.02 x, 40 x and -x, where f is finite there."""
+    """G17: G14 again at a jittered input, and at 0.02 x and 40 x, where f is finite there.
+
+    Inputs of both signs are negated too; a function of positive numbers is left in peace.
+    """
     if run.entries.found.unclear.any():
         return Finding("skipped", "unclear at x itself")
     base = np.max(np.abs(run.gradients(run.cotangents)), axis=1, initial=0.0)
@@ -63,11 +66,11 @@ def _places(run: Run) -> list[tuple[str, list[Array]]]:
         points: Sequence[Array] = flat.layout.unpack(coordinates)
         points = moved.points(points) if isinstance(moved, Charted) else points
         result = [("an x moved by a tenth", list(points))]
-    except (ArithmeticError, ValueError):  # the domain does not reach so far
+    except Exception:  # the domain does not reach so far
         result = []
     for factor in _FACTORS:
         chosen = [
-            a * factor if factor in _SCALABLE.get(d if isinstance(d, str) else None, ()) else a
+            a * factor if _reaches(factor, a, d) else a
             for a, d in zip(run.problem.arrays, run.domain, strict=True)
             if not callable(d)
         ]
@@ -78,6 +81,13 @@ def _places(run: Run) -> list[tuple[str, list[Array]]]:
         (place, [np.asarray(a).astype(t) for a, t in zip(arrays, own, strict=True)])
         for place, arrays in result
     ]
+
+
+def _reaches(factor: float, a: Array, domain: Any) -> bool:
+    """Whether an input may be multiplied by a factor."""
+    if factor not in _SCALABLE.get(domain if isinstance(domain, str) else None, ()):
+        return False
+    return factor > 0 or a.dtype.kind == "c" or bool(np.any(a > 0) and np.any(a < 0))
 
 
 def _at(run: Run, arrays: list[Array], slack: Array, flags: _Flags) -> tuple[str, ...] | None:
@@ -117,6 +127,9 @@ def _at(run: Run, arrays: list[Array], slack: Array, flags: _Flags) -> tuple[str
         return None
     except Exception as error:
         return ("the rule raises", *told(error))
+    odd = _odd(sub, gradients)
+    if odd is not None:
+        return odd
     bad = np.flatnonzero(np.any(np.isnan(gradients), axis=1) & ~sub.held)[:_NAMED]
     if bad.size:
         if not np.any(sub.reference.jacobian(bad, sub.cotangents).error < np.inf):
@@ -125,6 +138,22 @@ def _at(run: Run, arrays: list[Array], slack: Array, flags: _Flags) -> tuple[str
         value = problem.inputs.pack(arrays)[bad[0]] if sub.moved is moved else np.nan
         return ("the gradient is NaN where f is finite", f"by {where} = {value:.6g}")
     return _numbers(run, sub, quiet=bool(there.quiet - flags.quiet))
+
+
+def _odd(sub: Run, gradients: Array) -> tuple[str, ...] | None:
+    """What is wrong with the gradients for -g; random ones do not show it, where others are 0."""
+    opposite = -sub.gradients(-sub.cotangents)
+    peak = np.max(np.abs(gradients), axis=0, initial=0.0, where=np.isfinite(gradients))
+    granted = sub.rtol * np.maximum(peak, np.max(np.abs(sub.cotangents), axis=1, initial=0.0))
+    gap = np.abs(opposite - gradients)
+    if not np.any(gap > granted):
+        return None
+    i, k = np.unravel_index(int(np.nanargmax(gap)), gap.shape)
+    return (
+        "the rule is not linear in g",
+        f"rule(-g)     {-opposite[i, k]:.12g}      at {sub.moved.inputs.label(int(i))}",
+        f"-rule(g)     {-gradients[i, k]:.12g}",
+    )
 
 
 def _numbers(run: Run, sub: Run, *, quiet: bool) -> tuple[str, ...] | None:

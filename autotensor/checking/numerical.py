@@ -17,6 +17,7 @@ The steps of the method after the ladder is there are in `autotensor.checking.la
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -25,15 +26,17 @@ import numpy as np
 from autotensor.checking.flat import Flat, power_of_two
 from autotensor.checking.ladder import TELLING, Estimate, estimate
 from autotensor.checking.layout import Array
+from autotensor.checking.noise import coarse_noise, fine_noise, random_direction
 
 __all__ = ["Estimate", "Flat", "Reference", "directional", "jacobian", "random_direction"]
 
 _SIGMAS = 3.0  # a difference quotient is trusted to three standard deviations of f, over h
 _CLOSER = 2.0**-20  # a second ladder begins here, where the first leaves the domain
-_TINY = float(np.finfo(float).tiny)
 _ROUNDING = 1e-11  # as TELLING, where only other outputs tell what is natural
 _PRECISE = 1e-9  # with an error below this part of what is natural no more steps are needed
 _COUNT_LEAST = 4  # steps of a ladder
+_IRREGULAR = 0.7028364  # about so many times the usual steps are irregular ones
+_SPARE = 4  # digits that directions are drawn with
 
 
 class Reference:
@@ -87,7 +90,9 @@ class Reference:
         count = max(_COUNT_LEAST, (bits + top) // 2 + 1)
         self.steps = np.ldexp(1.0, top - 2 * np.arange(count))
         self.linear = linear
-        self.noise = self._measure_noise(np.random.default_rng(seed))
+        self.factor = 1.0
+        self.sceptical = False
+        self.noise = fine_noise(self, seed)
 
     def along(
         self, directions: Array, project: Array | None = None, *, thorough: bool = True
@@ -108,13 +113,14 @@ class Reference:
         Estimate
             Of shape (number of directions, m or p).
         """
+        directions = directions * self.factor
         result = self._sweep(len(directions), directions.__getitem__, project)
-        vague = np.flatnonzero(~np.all(result.telling(0.0), axis=1))
-        if vague.size and thorough:
+        vague = np.flatnonzero(~np.all(result.telling(0.0), axis=1) | self.sceptical)
+        if vague.size and (thorough or self.sceptical):
             closer = directions[vague] * _CLOSER
             finer = self._sweep(len(closer), closer.__getitem__, project, True).times(1 / _CLOSER)
             result = result.with_rows(vague, result.rows(vague).or_finer(finer))
-        return result
+        return result.times(1 / self.factor)
 
     @np.errstate(all="ignore")
     def _sweep(
@@ -173,7 +179,7 @@ class Reference:
             return _SIGMAS * self.noise
         terms = np.abs(project) * self.noise
         peak = np.max(terms, axis=1, initial=0.0)
-        parts = terms / np.maximum(peak, _TINY)[:, None]
+        parts = terms / np.where(peak > 0, peak, 1.0)[:, None]
         return np.asarray(_SIGMAS * peak * np.sqrt(np.sum(parts**2, axis=1)))
 
     def jacobian(self, columns: Array | None = None, project: Array | None = None) -> Estimate:
@@ -190,9 +196,10 @@ class Reference:
         # the domain needs steps below the ladder: try both where the first attempt says little.
         vague = ~np.all(self.telling(result, chosen, project), axis=1)
         for unit in (self.largest, self.scale * _CLOSER):
-            rows = np.flatnonzero(vague & (unit[chosen] != self.scale[chosen]))
+            close = unit is not self.largest
+            tried = vague | (close and self.sceptical)
+            rows = np.flatnonzero(tried & (unit[chosen] != self.scale[chosen]))
             if rows.size:
-                close = unit is not self.largest
                 other = self._columns(chosen[rows], unit, project, close)
                 old = result.rows(rows)
                 wide, fine = (old, other) if close else (other, old)
@@ -221,21 +228,51 @@ class Reference:
         return estimate.telling(natural)
 
     def moved(self, move: Array) -> Array:
-        """The value beside the point; NaN where the function refuses to go (`LinAlgError`, say)."""
+        """The value beside the point; NaN where f refuses to go, or gives other shapes."""
         try:
-            return self.flat(self.x + move)
-        except (ArithmeticError, ValueError):
+            value = self.flat(self.x + move)
+        except Exception:  # whatever a function raises to refuse
             return np.full(self.y.shape, np.nan)
+        return value if value.shape == self.y.shape else np.full(self.y.shape, np.nan)
+
+    def coarse_noise(self) -> Array:
+        """The noise of a part of f that is in lower precision, while the rest moves smoothly."""
+        return coarse_noise(self, self.unheld, self.seed)
 
     def _columns(
         self, columns: Array, unit: Array, project: Array | None, close: bool = False
     ) -> Estimate:
         def axis(i: int) -> Array:
             direction = np.zeros_like(self.x)
-            direction[columns[i]] = unit[columns[i]]
+            direction[columns[i]] = unit[columns[i]] * self.factor
             return direction
 
-        return self._sweep(len(columns), axis, project, close).times(1.0 / unit[columns, None])
+        taken = unit[columns, None] * self.factor
+        return self._sweep(len(columns), axis, project, close).times(1.0 / taken)
+
+    def irregular(self, unit: Array | None = None, *, grainy: bool = False) -> Reference:
+        """Give the same with steps that are no powers of two, though still exact.
+
+        What repeats itself after a power of two looks straight otherwise. Finer steps are tried in
+        any case.
+
+        Parameters
+        ----------
+        unit
+            Other units for the coordinates than their own.
+        grainy
+            Whether to look for noise of lower precision than that of f.
+        """
+        other = copy.copy(self)
+        other.sceptical = True
+        if unit is not None:
+            other.scale = unit
+            other.noise = fine_noise(other, self.seed)
+        if grainy:
+            other.noise = np.maximum(self.noise, self.coarse_noise())
+        digits = np.finfo(self.flat.dtype).nmant + int(np.log2(self.steps[-1])) - _SPARE
+        other.factor = np.ldexp(float(2 * round(_IRREGULAR * 2.0**digits / 2) + 1), -digits)
+        return other
 
     def extended(self) -> Reference | None:
         """Give the same in extended precision; None where f, or the machine, has none."""
@@ -254,64 +291,6 @@ class Reference:
         except Exception:  # f need not accept such numbers
             return None
         return finer if finer.y.dtype == np.longdouble else None
-
-    @np.errstate(all="ignore")
-    def _measure_noise(self, rng: np.random.Generator) -> Array:
-        """Standard deviation of the rounding in each output.
-
-        Over points this close together a function worth the name is a cubic, so what is left after
-        fitting one is noise, of f and of x + h alike. Values that mostly coincide have a coarser
-        grain (float32 inside, or a small term added to a large one); wider spacings show it.
-        """
-        out_eps = float(np.finfo(self.y.dtype).eps)
-        eps = max(out_eps, float(np.finfo(self.flat.dtype).eps))
-        scale = self.scale.copy()
-        if self.linear is not None and scale[: self.linear].any():
-            scale[self.linear :] = 0.0
-        digits = np.where(self.magnitudes > 0, power_of_two(64 * eps * self.magnitudes), 0.0)
-        noise = np.zeros(self.y.shape)
-        coarse = np.ones(self.y.shape, bool)
-        for spacing in (64 * eps, eps**0.4, *_WIDER[2 * eps**0.4 < _WIDER]):
-            # In a narrow domain the unit may be so small that x would not move at all.
-            unit = np.where(scale > 0, np.maximum(scale * spacing, digits), 0.0)
-            direction = random_direction(unit, rng)
-            rows = [self.moved(t * direction) - self.y for t in _POINTS]
-            residual = _RESIDUAL @ np.stack(rows)
-            level = np.sum(np.abs(residual), axis=0) / _UNIT_RESIDUAL  # squares might underflow
-            still = np.sum(np.diff(rows, axis=0) == 0, axis=0)
-            # Far apart a single jump between constants is no noise.
-            seen = coarse & np.isfinite(level) & ((spacing < _WIDER[0]) | (still < len(rows) - 2))
-            noise = np.where(seen, level, noise)
-            coarse &= still >= len(_POINTS) // 2
-            if spacing > 64 * eps:
-                coarse &= self.y != 0
-            if not coarse.any():
-                break
-        # Both parts of a complex number are as uncertain as the larger one.
-        floor: Array = out_eps / 4 * self.flat.outputs.magnitudes(self.y)
-        floor = floor + np.finfo(self.y.dtype).smallest_subnormal
-        return np.asarray(np.maximum(noise, floor))
-
-
-# Irregular, so that neither x nor f, which lie on the grid of their dtype, hit it by chance.
-_POINTS = np.array([-3.1372, -2.2914, -1.1873, -0.7041, 0.6183, 1.6837, 2.4259, 3.3091])
-_WIDER = np.array([2e-5, 5e-4, 1e-2])  # spacings at which a coarse grain shows
-_CUBIC = np.vander(_POINTS, 4)
-_RESIDUAL = np.eye(len(_POINTS)) - _CUBIC @ np.linalg.pinv(_CUBIC)
-# What the residuals of normal noise of size 1 add up to, on average.
-_UNIT_RESIDUAL = float(np.sqrt(2 / np.pi) * np.sum(np.sqrt(np.diag(_RESIDUAL))))
-
-
-def random_direction(scale: Array, rng: np.random.Generator) -> Array:
-    """Draw a direction of random signs whose entries are between half of `scale` and all of it.
-
-    Parameters
-    ----------
-    scale
-        Powers of two; the few digits drawn keep x + h · direction exact.
-    """
-    signs = rng.choice([-1.0, 1.0], scale.shape)
-    return np.asarray(scale * signs * rng.integers(4, 9, scale.shape) / 8)
 
 
 def directional(

@@ -150,7 +150,7 @@ class Problem:
         g = np.abs(f.outputs.pack(self.arrays[count:]))
         with _SILENT():
             terms = np.abs(f.outputs.pack(f.evaluate(*point))) * g
-            if len(g) <= _FEW:
+            if 0 < len(g) <= _FEW:
                 pull = f.pullback(point)
                 affects = np.stack([pull(e) != 0 for e in np.eye(len(g))], axis=1).astype(float)
                 # A derivative may itself be lost: outputs that share an input belong together.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,16 +10,21 @@ from typing import Any
 
 import numpy as np
 
+from autotensor.checking import opinions
 from autotensor.checking.domains import Charted
+from autotensor.checking.elsewhere import other_inputs
 from autotensor.checking.kinks import subgradients
 from autotensor.checking.layout import Array
 from autotensor.checking.numerical import Estimate, Flat, Reference
 from autotensor.checking.observed import Observed, Walk
+from autotensor.checking.opinions import Question
 from autotensor.checking.problem import Problem
 from autotensor.checking.verdict import Comparison, compare
 
-__all__ = ["Entries", "Run"]
+__all__ = ["UNDERFLOWS", "Entries", "Run"]
 
+UNDERFLOWS = 8.0  # of the smallest number that there is: what a sum of products may lose
+_DRAWS = 8  # of what a rule gives close by, where it seems wrong
 _WHOLE = 3000  # Jacobians with at most so many entries are checked entry by entry
 _SAMPLES = 48  # coordinates of each input that are checked where they are too many to check all
 _SIZES = 12.0  # a slope is lost in so many times the rounding of f, over the widest step
@@ -146,7 +152,7 @@ class Run:
         return result
 
     def along_domains(self, gradient: Array) -> Array:
-        """Give the gradient by the coordinates that can be moved."""
+        """The gradient by the coordinates that can be moved."""
         return self.moved.restrict(gradient) if isinstance(self.moved, Charted) else gradient
 
     @cached_property
@@ -190,25 +196,7 @@ class Run:
     @cached_property
     def elsewhere(self) -> list[list[Array]]:
         """Other inputs of the same shapes, at which the function is finite; nearby ones last."""
-        problem = self.problem
-        rng = np.random.default_rng(self.seed + 1)
-
-        def moved(a: Array) -> Array:
-            typical = np.median(np.abs(a)) if a.size else 0.0
-            steps = rng.choice([-1.0, 1.0], a.shape) / 16
-            return np.asarray(a + steps * np.where(a == 0, typical or 1.0, a)).astype(a.dtype)
-
-        found = []
-        for change in (np.negative, _reversed, lambda a: a * 1.0625, moved):
-            arrays = [np.asarray(change(a)).astype(a.dtype) for a in problem.arrays]
-            try:
-                with np.errstate(all="ignore"):
-                    values = problem.evaluate(*[a.copy() for a in arrays])
-            except Exception:  # outside the domain
-                continue
-            if all(np.all(np.isfinite(v)) for v in values):
-                found.append(arrays)
-        return found
+        return other_inputs(self.problem, self.seed + 1)
 
     @cached_property
     def reference(self) -> Reference:
@@ -238,11 +226,10 @@ class Run:
         """
         outputs = self.problem.outputs
         columns = np.flatnonzero(~self.held)
-        if self.whole:
-            cotangents, project = np.eye(outputs.size), None
-        else:
-            columns, cotangents = self._sampled(columns), self.cotangents
-            project = cotangents
+        if not self.whole:
+            columns = self._some(columns)
+        cotangents = np.eye(outputs.size) if self.whole else self.cotangents
+        project = None if self.whole else cotangents
         gradients = self.gradients(cotangents)
 
         def measure(by: Reference, rows: Array) -> tuple[Estimate, Array]:
@@ -254,106 +241,149 @@ class Run:
         slack = (slack.T + self.slack).T[columns]
         found = compare(gradients[columns], reference, telling, slack, self.rtol)
         reach = self.reference.scale[columns]
-        found = self.confirmed(found, lambda a: a[columns], reach, measure, cotangents, slack)
+        asked = Question(lambda a: a[columns], lambda a: a[columns], measure, cotangents, self.rtol)
+        found = self.confirmed(found, asked, reach, slack, columns)
+        kinked = found.reference.spread > 0
         if found.wrong.any():
-            found = subgradients(self.reference, found, columns, project)
-        self.held[columns] |= np.any(found.reference.spread > 0, axis=1)
+            wrong = found.wrong
+            found = subgradients(self.reference, found, columns, project, self.rtol)
+            kinked |= wrong & ~found.wrong
+        self.held[columns] |= np.any(kinked, axis=1)
         return Entries(columns, cotangents, gradients, found)
 
     @np.errstate(all="ignore")
     def confirmed(
         self,
         found: Comparison,
-        pick: Callable[[Array], Array],
+        asked: Question,
         reach: Array,
-        measure: Callable[[Reference, Array], tuple[Estimate, Array]],
-        cotangents: Array,
         slack: Array,
+        columns: Array | None = None,
     ) -> Comparison:
-        """Look again, in extended precision, at what seems wrong or unclear.
+        """Look again at what seems wrong or unclear, first in extended precision.
 
         Rounding that is constant nearby is not seen from there: in a small difference of large
-        numbers each digit lost is one. An entry stays wrong if it is so in both precisions.
+        numbers each digit lost is one. An entry stays wrong if it is so by all opinions.
 
         Parameters
         ----------
         found
             A comparison with a row for each direction, a column for each cotangent.
-        pick
-            Makes the rows of the rule out of the gradients.
+        asked
+            How it was made.
         reach
             16 times the widest step along each direction, in the unit that slopes are given in.
-        measure
-            Gives some rows of the estimate by a reference, and where they are telling.
-        cotangents, slack
-            As they were.
+        slack
+            What was granted.
+        columns
+            The coordinates that the rows are about, if they are about single ones.
         """
         doubtful = found.wrong | (found.unclear & self.thorough)
         rows = np.flatnonzero(np.any(doubtful, axis=1))
         if not rows.size:
             return found
-        lost = np.abs(cotangents) @ self.problem.absorbed()
+        lost = np.abs(asked.cotangents) @ self.problem.absorbed()
         slack = slack + _SIZES * lost / (reach * self.reference.steps[0])[:, None]
+        if found.wrong.any():
+            slack = slack + self._rounded(found, asked)
         again = compare(found.rule, found.reference, found.telling, slack, self.rtol)
         found = found.only(again.wrong | found.unclear)
         reference = self.extended
-        if reference is None:
-            return found
-        gradients = self._extended_gradients(cotangents)
+        gradients = None if reference is None else self._wider_gradients(asked.cotangents)
         for start in range(0, len(rows), _CHUNK):
             chunk = rows[start : start + _CHUNK]
-            estimate, telling = measure(reference, chunk)
-            telling = telling & (np.abs(estimate.value) <= np.finfo(float).max)
-            rule, granted, before = found.rule[chunk], slack[chunk], found.rows(chunk)
-            exact = rule if gradients is None else pick(gradients)[chunk]
-            lost = np.abs(rule - exact)
-            size = np.where(estimate.error < np.inf, np.abs(estimate.value), 0.0)
-            most = np.maximum(_ROUNDING * np.max(size, axis=0, initial=0.0), before.noise)
-            lost = np.where(lost <= most, lost, 0.0)
-            granted = granted + 2 * lost
-            telling = telling | (4 * estimate.error <= lost)
-            second = compare(rule, estimate, telling, granted, self.rtol)
-            third = compare(exact, estimate, telling, granted, self.rtol)
-            found = found.with_rows(chunk, before.settled(second, third))
+            if reference is not None:
+                found = self._in_extended(found, asked, chunk, reference, gradients, slack[chunk])
+            best = reference or self.reference
+            for grainy in (False, True):
+                chunk = chunk[np.any(found.wrong[chunk], axis=1)]
+                if chunk.size:
+                    found = opinions.by_irregular_steps(
+                        asked, found, chunk, best, slack, grainy=grainy
+                    )
+            if columns is not None and found.wrong[chunk].any():
+                found, unit = opinions.by_own_scale(asked, found, chunk, columns, best)
+                self.reference.scale[:] = unit
             if found.wrong[chunk].any():
                 break
-        return found
+        return opinions.rough(asked, found, reach, self.reference) if found.wrong.any() else found
+
+    def _in_extended(
+        self,
+        found: Comparison,
+        asked: Question,
+        rows: Array,
+        reference: Reference,
+        gradients: Array | None,
+        granted: Array,
+    ) -> Comparison:
+        """Settle some rows by a reference in extended precision, and by the rule in it, if any."""
+        estimate, telling = asked.measure(reference, rows)
+        telling = telling & (np.abs(estimate.value) <= np.finfo(float).max)
+        rule, before = found.rule[rows], found.rows(rows)
+        exact = rule if gradients is None else asked.pick(gradients)[rows]
+        lost = np.abs(rule - exact)
+        size = np.where(estimate.error < np.inf, np.abs(estimate.value), 0.0)
+        most = np.maximum(_ROUNDING * np.max(size, axis=0, initial=0.0), before.noise)
+        lost = np.where(lost <= most, lost, 0.0)
+        granted = granted + 2 * lost
+        telling = telling | (4 * estimate.error <= lost)
+        second = compare(rule, estimate, telling, granted, self.rtol)
+        third = compare(exact, estimate, telling, granted, self.rtol)
+        return found.with_rows(rows, before.settled(second, third))
+
+    def _rounded(self, found: Comparison, asked: Question) -> Array:
+        """What the rounding of the rule itself may explain of what seems wrong."""
+        if self.low_precision:  # `rounding` has granted what can be seen from there
+            gradients = self._wider_gradients(asked.cotangents)
+            if gradients is None:
+                return np.zeros(found.rule.shape)
+            return opinions.excused(asked, found, gradients, self.problem.eps)
+        draws = [asked.pick(a) for a in self._shaken_gradients(asked.cotangents, _DRAWS)]
+        return opinions.shaken(found, draws)
+
+    def _shaken_gradients(self, cotangents: Array, count: int) -> list[Array]:
+        """The gradients a few units in the last place of x and g away, some draws of them."""
+        draws = []
+        for _ in range(count):
+            arrays = [_jittered(a, self.rng, np.finfo(a.dtype).eps) for a in self.problem.arrays]
+            moved = _jittered(cotangents, self.rng, self.problem.eps)
+            with contextlib.suppress(Exception):  # outside the domain
+                draws.append(self.gradients(moved, self.problem.pullback(arrays)))
+        return draws
 
     @cached_property
     def extended(self) -> Reference | None:
         """The reference in extended precision; None where the function does not compute in it."""
         return None if self.low_precision else self.reference.extended()
 
-    def _extended_gradients(self, cotangents: Array) -> Array | None:
-        """The gradients computed in extended precision; None where the rule does not do that."""
-        arrays = [a.astype(np.result_type(a.dtype, np.longdouble)) for a in self.problem.arrays]
+    def _wider_gradients(self, cotangents: Array) -> Array | None:
+        """The gradients computed in wider precision; None where the rule does not do that."""
+        wider = np.float64 if self.low_precision else np.longdouble
+        arrays = [a.astype(np.result_type(a.dtype, wider)) for a in self.problem.arrays]
         try:
             return self.gradients(cotangents, self.problem.pullback(arrays))
         except Exception:  # a rule need not accept such numbers
             return None
 
-    def _sampled(self, columns: Array) -> Array:
+    def _some(self, columns: Array) -> Array:
         """Some of the given coordinates for each input, at random."""
-        chosen = []
-        for span in self.moved.inputs.spans:
-            own = columns[(columns >= span.start) & (columns < span.stop)]
-            chosen.append(self.rng.permutation(own)[:_SAMPLES])
-        return np.sort(np.concatenate(chosen))
+        own = [columns[(columns >= s.start) & (columns < s.stop)] for s in self.moved.inputs.spans]
+        return np.sort(np.concatenate([self.rng.permutation(c)[:_SAMPLES] for c in own]))
 
     def rounding(self, cotangents: Array, gradients: Array, *, whole: bool) -> Array:
         """How far rounding may move the gradients.
 
         That is a few units in the last place of the largest entry for the same input and output
         (`whole`: one row of `cotangents` per entry of the outputs; else each is an output of its
-        own), and what moving x and g by their last digits does. It is 0 in float64.
+        own), and what moving x and g by their last digits does. In float64 it is only what is lost
+        below the smallest numbers.
         """
+        least = UNDERFLOWS * self.moved.inputs.least()[:, None]
         granted = np.zeros_like(gradients)
         if not self.low_precision:
-            return granted
-        for _ in range(2):
-            arrays = [_jittered(a, self.rng, np.finfo(a.dtype).eps) for a in self.problem.arrays]
-            moved = _jittered(cotangents, self.rng, self.problem.eps)
-            again = self.gradients(moved, self.problem.pullback(arrays))
+            return granted + least
+        for again in self._shaken_gradients(cotangents, 2):
             granted = np.fmax(granted, np.abs(again - gradients))
         each = [slice(k, k + 1) for k in range(len(cotangents))]
         for rows in self.moved.inputs.spans:
@@ -361,11 +391,7 @@ class Run:
                 block = np.abs(gradients[rows, columns])
                 peak = np.max(block, initial=0.0, where=np.isfinite(block))
                 granted[rows, columns] += self.problem.eps * peak
-        return 4 * granted
-
-
-def _reversed(a: Array) -> Array:
-    return a.ravel()[::-1].reshape(a.shape)
+        return 4 * granted + least
 
 
 def _jittered(a: Array, rng: np.random.Generator, eps: float) -> Array:

@@ -11,6 +11,8 @@ from autotensor.checking.report import Table
 
 __all__ = ["Comparison", "compare", "diagnose", "evidence"]
 
+_LEAST = 4 * float(np.finfo(float).smallest_subnormal)  # products of the smallest numbers round
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -108,8 +110,9 @@ def compare(
     a, d, e = rule, reference.value, reference.error
     with np.errstate(invalid="ignore"):
         granted = rtol * np.maximum(np.abs(a), np.abs(d)) + 4 * e + reference.spread + tolerance
+        granted = granted + _LEAST
         beyond = np.abs(a - d) > granted
-    telling = telling & (e < np.inf)
+    telling = telling & (e < np.inf) & (np.abs(d) <= np.finfo(float).max)  # as `rule` is float64
     # At a vertical tangent the rule is infinite, and NaN in the outputs that g leaves out.
     vertical = np.any(np.isinf(a) & (~telling | (reference.spread > 0)), axis=1, keepdims=True)
     wrong = np.where(np.isfinite(a), beyond, telling & ~vertical)
