@@ -192,7 +192,7 @@ note("slopes kept by shape", slopes_kept_by_shape, X, "G12 G13 G17")
 note("a stack of inputs", stack_of_inputs, X, "G10 G11 G12 G13")
 note("every second call wrong", every_second_call_wrong, X, "G10 G11")
 note("takes a step with its weights", weights_of_its_own, U[:3], "G03 G08 G10 G11")
-note("right for the first walk alone", wrong_if_it_was_used, X, "G10 G11")
+note("right for the first walk alone", wrong_if_it_was_used, X, "G10 G11 G12 G13")
 note("never set to zero", never_set_to_zero, X, "G10 G11 G09")
 
 
