@@ -18,6 +18,7 @@ from autotensor.checking.problem import Problem
 from autotensor.checking.report import GradcheckError, GradcheckReport, joined
 from autotensor.checking.run import Run
 from autotensor.checking.source import name_of
+from autotensor.engine.modes import no_grad
 from autotensor.engine.primitive import TABLE, Op
 
 __all__ = ["gradcheck"]
@@ -129,7 +130,7 @@ def gradcheck(
     function = fn if known and call.plain else call
     domains = arguments.domains(domain)
     # Points out of the domain are tried too, and what is not finite is found by looking.
-    with np.errstate(all="ignore"), warnings.catch_warnings():
+    with np.errstate(all="ignore"), warnings.catch_warnings(), no_grad():
         warnings.simplefilter("ignore", RuntimeWarning)
         problem = Problem(name, function, arguments.arrays, arguments.labels)
         if function is call:

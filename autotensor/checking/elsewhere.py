@@ -1,11 +1,11 @@
-"""Other inputs than the given ones, for checks that need a second call."""
+"""Other inputs than the given ones, far and near, for checks that need a second call."""
 
 import numpy as np
 
 from autotensor.checking.layout import Array
 from autotensor.checking.problem import Problem
 
-__all__ = ["other_inputs"]
+__all__ = ["jittered", "other_inputs"]
 
 
 def other_inputs(problem: Problem, seed: int) -> list[list[Array]]:
@@ -38,3 +38,9 @@ def _negated(a: Array) -> Array:
 
 def _reversed(a: Array) -> Array:
     return a.ravel()[::-1].reshape(a.shape)
+
+
+def jittered(a: Array, rng: np.random.Generator, eps: float) -> Array:
+    """Move each entry by a few units in the last place; a single one may be lost in rounding."""
+    digits = rng.choice([-4, -3, 3, 4], a.shape)
+    return np.asarray(a * (1 + digits * float(eps))).astype(a.dtype)

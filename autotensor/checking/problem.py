@@ -10,7 +10,9 @@ from autotensor.array import Tensor
 from autotensor.checking.flat import Flat
 from autotensor.checking.layout import Array, Layout
 from autotensor.checking.observed import Observed
-from autotensor.engine.modes import no_grad
+from autotensor.engine.graph import Leaf
+from autotensor.engine.modes import enable_grad, no_grad, recording
+from autotensor.engine.reverse import reverse
 from autotensor.transforms import jvp, vjp
 
 __all__ = ["Problem"]
@@ -95,8 +97,7 @@ class Problem:
 
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
         """Run the function on arrays."""
-        with no_grad():
-            results = self._differentiable(*[Tensor(a if a.ndim else a[()], None) for a in arrays])
+        results = self._differentiable(*[Tensor(a if a.ndim else a[()], None) for a in arrays])
         return tuple([r.numpy() if type(r) is Tensor else np.asarray(r) for r in results])
 
     def pullback(self, arrays: Sequence[Array] | None = None) -> Callable[[Array], Array]:
@@ -125,7 +126,9 @@ class Problem:
         count = len(self.arrays)
 
         def gradient(*args: Any) -> Any:
-            return vjp(self._differentiable, *args[:count])[1](*args[count:])
+            if recording():
+                return vjp(self._differentiable, *args[:count])[1](*args[count:])
+            return self._gradient(args[:count], args[count:])
 
         above = Problem(
             self.name,
@@ -136,6 +139,25 @@ class Problem:
         )
         above.below = self
         return above
+
+    def _gradient(self, primals: Sequence[Tensor], cotangents: Sequence[Tensor]) -> tuple[Any, ...]:
+        """What `vjp` gives, of constants: a reference asks for it thousands of times."""
+        leaves = [Leaf(x.shape, x.dtype, requires_grad=True) for x in primals]
+        with enable_grad():
+            results = self._differentiable(
+                *[Tensor(x._data, leaf) for x, leaf in zip(primals, leaves, strict=True)]
+            )
+        seeds: dict[Any, Any] = {}
+        for result, given in zip(results, cotangents, strict=True):
+            if result.requires_grad:
+                root, g = result._node, given._data
+                g = g if g.dtype == result.dtype else g.astype(result.dtype)
+                seeds[root] = seeds[root] + g if root in seeds else g
+        found = reverse(seeds, set(leaves))
+        zeros = [None if leaf in found else np.zeros(leaf.shape, leaf.dtype)[()] for leaf in leaves]
+        return tuple(
+            [Tensor(found.get(leaf, zero), None) for leaf, zero in zip(leaves, zeros, strict=True)]
+        )
 
     def absorbed(self) -> Array:
         """How much of each output may be lost where large terms cancel: 0 unless it is a gradient.

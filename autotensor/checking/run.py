@@ -12,7 +12,7 @@ import numpy as np
 
 from autotensor.checking import opinions
 from autotensor.checking.domains import Charted
-from autotensor.checking.elsewhere import other_inputs
+from autotensor.checking.elsewhere import jittered, other_inputs
 from autotensor.checking.kinks import subgradients
 from autotensor.checking.layout import Array
 from autotensor.checking.numerical import Estimate, Flat, Reference
@@ -27,6 +27,7 @@ UNDERFLOWS = 8.0  # of the smallest number that there is: what a sum of products
 _DRAWS = 8  # of what a rule gives close by, where it seems wrong
 _WHOLE = 3000  # Jacobians with at most so many entries are checked entry by entry
 _SAMPLES = 48  # coordinates of each input that are checked where they are too many to check all
+_FEW = 12  # the same, of a cotangent
 _SIZES = 12.0  # a slope is lost in so many times the rounding of f, over the widest step
 _CHUNK = 16  # rows that are looked at again at once, until one stays wrong
 _ROUNDING = 0.05  # what a rule may lose to rounding, as a part of the entries beside
@@ -346,8 +347,8 @@ class Run:
         """The gradients a few units in the last place of x and g away, some draws of them."""
         draws = []
         for _ in range(count):
-            arrays = [_jittered(a, self.rng, np.finfo(a.dtype).eps) for a in self.problem.arrays]
-            moved = _jittered(cotangents, self.rng, self.problem.eps)
+            arrays = [jittered(a, self.rng, np.finfo(a.dtype).eps) for a in self.problem.arrays]
+            moved = jittered(cotangents, self.rng, self.problem.eps)
             with contextlib.suppress(Exception):  # outside the domain
                 draws.append(self.gradients(moved, self.problem.pullback(arrays)))
         return draws
@@ -368,8 +369,13 @@ class Run:
 
     def _some(self, columns: Array) -> Array:
         """Some of the given coordinates for each input, at random."""
-        own = [columns[(columns >= s.start) & (columns < s.stop)] for s in self.moved.inputs.spans]
-        return np.sort(np.concatenate([self.rng.permutation(c)[:_SAMPLES] for c in own]))
+        spans, below = self.moved.inputs.spans, self.problem.below
+        primals = len(spans) if below is None else len(below.arrays)
+        own = [columns[(columns >= s.start) & (columns < s.stop)] for s in spans]
+        # A gradient is linear in g, which is checked: a few coordinates of g will do.
+        most = [_SAMPLES] * primals + [_FEW] * (len(spans) - primals)
+        chosen = [self.rng.permutation(c)[:n] for c, n in zip(own, most, strict=True)]
+        return np.sort(np.concatenate(chosen))
 
     def rounding(self, cotangents: Array, gradients: Array, *, whole: bool) -> Array:
         """How far rounding may move the gradients.
@@ -392,9 +398,3 @@ class Run:
                 peak = np.max(block, initial=0.0, where=np.isfinite(block))
                 granted[rows, columns] += self.problem.eps * peak
         return 4 * granted + least
-
-
-def _jittered(a: Array, rng: np.random.Generator, eps: float) -> Array:
-    """Move each entry by a few units in the last place; a single one may be lost in rounding."""
-    digits = rng.choice([-4, -3, 3, 4], a.shape)
-    return np.asarray(a * (1 + digits * float(eps))).astype(a.dtype)

@@ -13,6 +13,7 @@ from autotensor.checking.layout import Array
 from autotensor.checking.numerical import Flat, Reference, random_direction
 from autotensor.checking.observed import Observed, acts_by_entry
 from autotensor.checking.report import Finding, raised
+from autotensor.checking.rounding import unsteadiness
 from autotensor.checking.run import Run
 from autotensor.engine.primitive import TABLE, Op
 
@@ -214,6 +215,8 @@ def each_output_alone(run: Run) -> Finding | None:
     with np.errstate(all="ignore"):
         total, size = np.sum(parts, axis=0), np.sum(np.abs(parts), axis=0)
     at = _apart(run, run.first, total, size)
+    if at is not None:
+        at = _apart(run, run.first, total, size, unsteadiness(run, run.cotangents[0]))
     if at is None:
         return None
     line = f"{total[at]:.12g}, and {run.first[at]:.12g} for all outputs at once"
@@ -237,11 +240,14 @@ def _filled(arrays: Sequence[Array], gradients: Sequence[Array | None]) -> list[
     ]
 
 
-def _apart(run: Run, a: Array, b: Array, size: Array | None = None) -> int | None:
+def _apart(
+    run: Run, a: Array, b: Array, size: Array | None = None, granted: Array | float = 0.0
+) -> int | None:
     """The entry where two vectors are further apart than rounding explains, if there is one."""
     with np.errstate(all="ignore"):
         size = np.maximum(np.abs(a), np.abs(b)) if size is None else size
         peak = np.max(size, initial=0.0, where=np.isfinite(size))
         slack = run.rtol * size + (20 if run.low_precision else 1e3) * run.problem.eps * peak
+        slack += granted
         bad = np.isfinite(size) & (np.abs(a - b) > slack)
     return int(np.argmax(np.where(bad, np.abs(a - b), -1.0))) if bad.any() else None
