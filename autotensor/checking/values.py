@@ -146,6 +146,8 @@ def random_directions(run: Run) -> Finding | None:
     found = found.only((found.reference.spread == 0) & np.isfinite(found.rule))
     # Where each entry is known to be right, directions that cannot tell add no doubt.
     known = run.thorough and run.whole and not run.entries.found.unclear.any()
+    if known and found.wrong.any():
+        found = found.only(_beyond_entries(run, directions, found, slack))
     if not found.wrong.any() and (known or not found.unclear.any()):
         return None
     lines = evidence(found, found.worst)
@@ -153,6 +155,18 @@ def random_directions(run: Run) -> Finding | None:
     if found.wrong.any():
         return Finding("fail", f"wrong gradient        {title}", lines)
     return Finding("inconclusive", f"cannot tell           {title}", (*lines, _unclear(found)))
+
+
+def _beyond_entries(run: Run, directions: Array, found: Comparison, slack: Array) -> Array:
+    """Where a rule is not what the entries add up to, which a singularity close by cannot blur."""
+    entries, sizes = run.entries, np.abs(run.cotangents)
+    by_entry = entries.found.reference
+    along = directions[:, entries.columns]
+    value = along @ by_entry.value @ run.cotangents.T
+    error = np.abs(along) @ (4 * by_entry.error + by_entry.spread) @ sizes.T
+    terms = np.abs(along) @ np.abs(by_entry.value) @ sizes.T
+    off = np.abs(found.rule - value) > run.rtol * terms + error + slack
+    return np.asarray(off | ~np.isfinite(value))
 
 
 def _evened(direction: Array, gradients: Array, x: Array) -> Array:

@@ -356,3 +356,14 @@ def test_the_slopes_of_a_single_kink_have_no_margin():
 
     rule = op_of(size, lambda g, x: g * np.where(x == 0, 1.0001, np.sign(x)))
     assert failing(rule, np.array([0.0, 1.0]))[0] == "G16"
+
+
+def test_a_singularity_close_by_does_not_blur_what_the_entries_say():
+    def slope(g, x):
+        return -g / np.sqrt((1 - x) * (1 + x))
+
+    arccos = at.custom_op(x=slope)(lambda x: np.arccos(x))
+    x = np.array([0.9999999999999, -0.9999999999999, 0.3])
+    for seed in range(5):
+        report = at.gradcheck(arccos, x, seed=seed, raise_exception=False)
+        assert report.verdict != "fail", report
