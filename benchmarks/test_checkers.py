@@ -3,7 +3,9 @@
 To time it: ``pytest benchmarks --benchmark-enable``.
 """
 
+from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ import autotensor as at
 from benchmarks import boxes
 from benchmarks.checkers import CHECKERS, Case, Checker, judged, main
 from tests.checking.corpus import Wrong, detach
+from tests.checking.test_shrinking import BUGS, property_of
 
 RNG = np.random.default_rng(3)
 
@@ -41,6 +44,18 @@ def test_gradcheck(benchmark: BenchmarkFixture, name: str, order: int) -> None:
     benchmark.group = f"gradcheck, order {order}"
     function, inputs = OPS[name]
     assert benchmark(at.gradcheck, function, inputs, order=order)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
+def test_shrinking(benchmark: BenchmarkFixture, bug: Callable[[], Any]) -> None:
+    test = property_of(*bug())
+    benchmark.group = "a planted bug, found and shrunk"
+
+    def find() -> None:
+        with pytest.raises(at.GradcheckError):
+            test()
+
+    benchmark.pedantic(find)
 
 
 def sine(x: np.ndarray) -> np.ndarray:
