@@ -1,28 +1,22 @@
 """Checking derivatives: `gradcheck`, and the numerical reference it rests on.
 
-- `layout`: arrays as one real vector and back.
-- `flat`: a function of arrays as one of real vectors.
-- `ladder`: slopes over several steps, made into one derivative.
-- `numerical`: derivatives by differences, with error bars. Pure NumPy, of use by itself.
-- `kinks`: derivatives that are fair where there is none.
-- `problem`: a function of Tensors at a point.
-- `domains`: coordinates of sets that the inputs stay in.
-- `containers`: nested arguments and results, and their leaves.
-- `arguments`: what users pass to `gradcheck`.
-- `rounding`: how much of a gradient may be rounding.
-- `verdict`: rule against reference, entry by entry.
-- `report`: what was found, as text; `source` writes the line that repeats a run, and `notebook`
-  draws heat maps.
-- `structure`: the checks of what a rule returns and leaves alone.
-- `values`: the checks against the reference.
-- `neighbourhood`: the same, away from the point.
-- `second`: the symmetry of second derivatives.
-- `checks`: the list of checks, in their order.
-- `check`: `gradcheck`.
-- `of_ops`: `op.check`.
-- `command`: the same from the command line; `plugin`: from pytest.
-- `strategies`, `property`: inputs from hypothesis, and tests of an op at many of them. They are
-  loaded when they are first used, because hypothesis is.
+What is checked: `arguments` (what users pass), `containers` (nested ones, and their leaves),
+`layout` (arrays as one real vector and back), `problem` (a function of Tensors at a point), `domains`
+(coordinates of sets that inputs stay in), `elsewhere` (other inputs), `observed` (a recorded call
+whose rules are watched), `run` (what the checks share).
+
+The reference, pure NumPy and of use by itself: `flat` (a function of arrays as one of real vectors),
+`numerical` (derivatives by differences, with error bars), `ladder` (slopes over several steps made
+into one), `noise`, `kinks` (derivatives that are fair where there is none).
+
+The checks, in the order of `checks`: `structure`, `precision` (what rules return), `conduct` (what
+they do), `values` (rule against reference), `neighbourhood` (away from the point), `variants` (other
+layouts, shapes, single outputs), `second` (symmetry). `verdict` compares entry by entry, `opinions`
+and `rounding` look again at what seems wrong.
+
+Around them: `check` (`gradcheck`), `of_ops` (`op.check`), `report`, `source` (the line that repeats a
+run), `notebook` (heat maps), `command`, `plugin` (pytest), `strategies` and `property` (inputs from
+hypothesis; loaded when they are first used, because hypothesis is).
 """
 
 import importlib as _importlib
