@@ -149,7 +149,7 @@ BUGS = {
     stale_state: (1, 1),
     not_linear_in_g: (1, 1),
     second_order_only: (1, 1),
-    one_entry: (3, 1),
+    one_entry: (4, 1),  # of shape (3,), or of (2, 2), where shrinking may stop
 }
 
 
