@@ -78,7 +78,7 @@ class Checker:
     """A checker: how it judges, and which cases it can be given."""
 
     name: str
-    library: str
+    package: str
     judge: Callable[[Case], str]  # "ok", "fail" or "inconclusive"
     takes: Callable[[Case], bool]
 
@@ -218,7 +218,7 @@ def table(results: dict[str, dict[str, str]], wrong: set[str]) -> str:
 
 
 def versions() -> str:
-    names = ["numpy", *sorted({c.library for c in CHECKERS if find_spec(c.library)})]
+    names = ["numpy", *sorted({c.package for c in CHECKERS if find_spec(c.package)})]
     names.remove("autotensor")
     return ", ".join(f"{name} {metadata.version(name)}" for name in names)
 
@@ -231,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     boxes.prepare()
-    installed = [checker for checker in CHECKERS if find_spec(checker.library)]
+    installed = [checker for checker in CHECKERS if find_spec(checker.package)]
     results: dict[str, dict[str, str]] = {checker.name: {} for checker in installed}
     for checker in installed:
         for case in cases():

@@ -68,8 +68,8 @@ def sine(x: np.ndarray) -> np.ndarray:
 def test_a_checker_tells_right_from_wrong(
     checker: Checker, order: int, factor: float, verdict: str
 ) -> None:
-    if find_spec(checker.library) is None:
-        pytest.skip(f"{checker.library} is not installed")
+    if find_spec(checker.package) is None:
+        pytest.skip(f"{checker.package} is not installed")
     boxes.prepare()
 
     def first(g: np.ndarray, x: np.ndarray) -> np.ndarray:
