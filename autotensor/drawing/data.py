@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["Edge", "Kept", "Vertex", "edges_of"]
+__all__ = ["Edge", "Kept", "Pulled", "Step", "Vertex", "edges_of"]
 
 
 class Vertex(NamedTuple):
@@ -14,7 +14,8 @@ class Vertex(NamedTuple):
     Attributes
     ----------
     id : rank of creation within the graph, from 1, so operands have smaller ids.
-    kind : ``"leaf"`` (requires grad), ``"constant"`` or ``"op"``.
+    kind : ``"leaf"`` (requires grad), ``"constant"``, ``"op"``, or ``"fold"`` for a box that stands
+        for several vertices, as a view of a large graph has them.
     name : what the user calls it, or None.
     shape : of the value.
     dtype : name of the dtype of the value.
@@ -26,6 +27,15 @@ class Vertex(NamedTuple):
     options : the other arguments of the call, as ``(name, text)``.
     kept : bytes kept for the backward pass, without buffers that an earlier vertex keeps too.
     line : ``file:line`` of the call, where it was recorded.
+    scope : the part of the model that it belongs to, as ``encoder/3``; empty outside of all.
+    bytes : of the value.
+    grad : the Euclidean norm of the gradient, where it is held.
+    bad : what is not finite in a value that is held: ``"1 NaN of 12 at [3]"``; otherwise empty.
+    of : for what the backward pass computes the id of the forward vertex whose rule does so; 0 for
+        the forward pass. The forward vertices among its arguments are arrays kept for it.
+    gradient : the id of the forward vertex whose whole gradient this is, or 0.
+    members : for a fold the ids of the vertices it stands for.
+    repeats : for a fold how many equal blocks it stands for.
     """
 
     id: int
@@ -40,6 +50,14 @@ class Vertex(NamedTuple):
     options: tuple[tuple[str, str], ...] = ()
     kept: int = 0
     line: str = ""
+    scope: str = ""
+    bytes: int = 0
+    grad: float | None = None
+    bad: str = ""
+    of: int = 0
+    gradient: int = 0
+    members: tuple[int, ...] = ()
+    repeats: int = 1
 
 
 class Edge(NamedTuple):
@@ -49,11 +67,13 @@ class Edge(NamedTuple):
     ----------
     source, target : ids of the operand and of the op that uses it.
     position : place among the arguments of the op, from 0. ``x * x`` has two edges.
+    kept : whether the source is an array that was kept for the backward pass, which uses it here.
     """
 
     source: int
     target: int
     position: int
+    kept: bool = False
 
 
 class Kept(NamedTuple):
@@ -73,10 +93,46 @@ class Kept(NamedTuple):
     holder: str = ""
 
 
+class Pulled(NamedTuple):
+    """What one rule made of a cotangent.
+
+    Attributes
+    ----------
+    argument : the argument of the op that the rule is for.
+    rule : the rule as it is written.
+    target : id of the vertex whose cotangent this is, or a part of it.
+    cotangent : array of the shape of the target.
+    """
+
+    argument: str
+    rule: str
+    target: int
+    cotangent: Any
+
+
+class Step(NamedTuple):
+    """One op of the backward pass.
+
+    Attributes
+    ----------
+    id : of the forward vertex.
+    incoming : the cotangent of its result.
+    outgoing : what its rules made of that, by argument.
+    made : ids of the backward vertices that these rules computed.
+    """
+
+    id: int
+    incoming: Any
+    outgoing: tuple[Pulled, ...]
+    made: tuple[int, ...] = ()
+
+
 def edges_of(vertices: Iterable[Vertex]) -> tuple[Edge, ...]:
     """All edges, by target and then by position."""
+    vertices = tuple(vertices)
+    backward = {vertex.id for vertex in vertices if vertex.of}
     return tuple(
-        Edge(argument, vertex.id, position)
+        Edge(argument, vertex.id, position, bool(vertex.of) and argument not in backward)
         for vertex in vertices
         for position, argument in enumerate(vertex.arguments)
         if isinstance(argument, int)
