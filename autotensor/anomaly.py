@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from autotensor import errors, naming
+from autotensor import errors, naming, traced
 from autotensor.array import Tensor, attach
 from autotensor.engine.graph import Leaf, Node, reachable
-from autotensor.engine.modes import LINES, SCOPED, WATCH, mode, scope_path
+from autotensor.engine.modes import LINES, SCOPED, TRACE, WATCH, mode, scope_path
 from autotensor.engine.plan import OUT
 from autotensor.engine.primitive import TABLE, Composite, Op
 from autotensor.engine.reverse import reverse
@@ -51,6 +51,9 @@ def observe(
     inputs: Sequence[Any],
     result: Tensor,
     options: Mapping[str, Any] | None = None,
+    *,
+    given: tuple[Sequence[Any], Mapping[str, Any]],
+    place: int | None = None,
 ) -> None:
     """Note on the node of `result` what the mode asks for, and check the values under ``WATCH``.
 
@@ -62,12 +65,16 @@ def observe(
     op : the op, or the function where it is none.
     inputs, options : the arguments of its call by position and by name, arrays not Tensors.
     result : what it made.
+    given : the arguments by position and by name as they were, with Tensors.
+    place : which of several results this one is.
 
     Raises
     ------
     NonFiniteError
         If all inputs are finite and the result is not.
     """
+    if bits & TRACE:
+        traced.note(op, *given, result, place)
     node, options = result._node, options or {}
     failed = (
         bits & WATCH
@@ -128,13 +135,13 @@ def _operands(
 # -- in the backward pass -------------------------------------------------------------------------
 
 
-def watch() -> Callable[[Node, str, Any, Any], None] | None:
+def watch() -> Callable[[Node, str, Any, Any, Any], None] | None:
     """What a backward pass that begins now calls after every rule."""
     return check_pull if mode.get() & WATCH else None
 
 
-def check_pull(node: Node, name: str, g: Any, c: Any) -> None:
-    """Check what the rule of `node` for its argument `name` made of the cotangent `g`.
+def check_pull(node: Node, name: str, parent: Any, g: Any, c: Any) -> None:
+    """Check what the rule of `node` for its argument `name`, made by `parent`, made of `g`.
 
     Raises
     ------
@@ -153,10 +160,10 @@ def check_pull(node: Node, name: str, g: Any, c: Any) -> None:
     facts = [f"the cotangent is within {range_text(g)}"]
     if by_entry(op) and not isinstance(g, tuple):
         # Once more, before it was summed to the argument's shape; and on ones, for the derivative.
-        slot, _, pull, _ = next(p for p in node.plan.pulls if p[1] == name)
+        pull = next(pull for _, argument, pull, _ in node.plan.pulls if argument == name)
         ones = np.ones(node.shape, node.dtype)[()]
         with np.errstate(all="ignore"):
-            full, d = (pull(x, node.kept, node, node.parents[slot]) for x in (g, ones))
+            full, d = (pull(x, node.kept, node, parent) for x in (g, ones))
         if not is_finite(full):
             c, at = full, first_bad(full)
             facts = [f"its derivative is {entry_text(d, at)}", f"the cotangent {entry_text(g, at)}"]

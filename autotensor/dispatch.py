@@ -114,7 +114,7 @@ def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     if result is None:
         result = Tensor(out, None)
     if bits > RECORD:
-        anomaly.observe(bits, op, raw, result, raw_kwargs)
+        anomaly.observe(bits, op, raw, result, raw_kwargs, given=(args, kwargs))
     if view is not None:
         _share(result, view, args)
     return result
@@ -144,7 +144,7 @@ def apply_to_one(op: Op, tensor: Tensor, compute: Callable[[Any], Any]) -> Any:
     else:
         result = Tensor(out, None)
     if bits > RECORD:
-        anomaly.observe(bits, op, (x,), result)
+        anomaly.observe(bits, op, (x,), result, given=((tensor,), NO_OPTIONS))
     if view is not None:
         _share(result, view, (tensor,))
     return result
@@ -182,9 +182,9 @@ def _other(
     if made is None:
         made = like(out, [wrap(v) for v in out]) if isinstance(out, tuple) else wrap(out)
     if bits > RECORD:
-        for result in made if isinstance(made, (tuple, list)) else (made,):
-            if type(result) is Tensor:
-                anomaly.observe(bits, op, raw, result, raw_kwargs)
+        given = (args, kwargs)
+        for place, result in _placed(made):
+            anomaly.observe(bits, op, raw, result, raw_kwargs, given=given, place=place)
     return made
 
 
@@ -333,14 +333,23 @@ def call(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any
     result = function(*raw, **raw_kwargs)
     arrays = [a for a in args if isinstance(a, np.ndarray)]
     wrapped = wrap(_apart(result, arrays) if arrays else result)
-    for made in wrapped if isinstance(wrapped, (tuple, list)) else (wrapped,):
-        if type(made) is Tensor and isinstance(made._data, np.ndarray):
+    for place, made in _placed(wrapped):
+        if isinstance(made._data, np.ndarray):
             if not made._data.flags.writeable:  # because its argument was not, most likely
                 made._data = _writeable(made._data)
             _share(made, made._data, _flat((*args, *kwargs.values())))
-        if type(made) is Tensor and bits > RECORD:
-            anomaly.observe(bits, function, raw, made, raw_kwargs)
+        if bits > RECORD:
+            observed = raw, made, raw_kwargs
+            anomaly.observe(bits, function, *observed, given=(args, kwargs), place=place)
     return wrapped
+
+
+def _placed(made: Any) -> list[tuple[int | None, Tensor]]:
+    """The Tensors among results, with their places; of one result the place is None."""
+    if type(made) is Tensor:
+        return [(None, made)]
+    parts = enumerate(made if isinstance(made, (tuple, list)) else ())
+    return [(place, part) for place, part in parts if type(part) is Tensor]
 
 
 def _flat(values: Sequence[Any]) -> list[Any]:

@@ -110,7 +110,7 @@ def _unary(op: Op) -> Callable[[Tensor], Tensor]:
         else:
             result = Tensor(out, None)
         if bits > RECORD:
-            anomaly.observe(bits, op, (x,), result)
+            anomaly.observe(bits, op, (x,), result, given=((self,), NO_OPTIONS))
         return result
 
     return function
@@ -146,7 +146,7 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
         else:
             result = Tensor(out, None)
         if bits > RECORD:
-            anomaly.observe(bits, op, (x, y), result)
+            anomaly.observe(bits, op, (x, y), result, given=((self, other), NO_OPTIONS))
         return result
 
     def reflected(self: Tensor, other: Any) -> Any:
@@ -165,7 +165,7 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
         else:
             result = record(op, 2, (other, node), (other, x), out, NO_OPTIONS)
         if bits > RECORD:
-            anomaly.observe(bits, op, (other, x), result)
+            anomaly.observe(bits, op, (other, x), result, given=((other, self), NO_OPTIONS))
         return result
 
     def in_place(self: Tensor, other: Any) -> Any:
@@ -179,7 +179,12 @@ def _binary(ufunc: Any, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any, A
 
 def _comparison(compute: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Any]:
     def method(self: Tensor, other: Any) -> Any:
-        return wrap(compute(self._data, unwrap(other)))
+        x, y = self._data, unwrap(other)
+        result = wrap(compute(x, y))
+        bits = mode.get()
+        if bits > RECORD and type(result) is Tensor:
+            anomaly.observe(bits, compute, (x, y), result, given=((self, other), NO_OPTIONS))
+        return result
 
     return method
 

@@ -15,7 +15,7 @@ from autotensor import errors
 from autotensor.array import Tensor, name_of
 from autotensor.dispatch import SCALARS, call, owned, record, unwrap
 from autotensor.engine.entries import is_basic
-from autotensor.engine.graph import Leaf, Node
+from autotensor.engine.graph import Leaf, Made, Node
 from autotensor.engine.memory import Window
 from autotensor.engine.modes import enable_grad, recording
 from autotensor.engine.primitive import op_of
@@ -59,6 +59,8 @@ def write(tensor: Tensor, index: Any, value: Any) -> None:
         raise
     if records:
         _record(storage, window, index, value)
+    elif isinstance(storage.node, Made):
+        storage.node = None
 
 
 def replace(tensor: Tensor, result: Tensor) -> Tensor:
@@ -77,7 +79,7 @@ def replace(tensor: Tensor, result: Tensor) -> Tensor:
     _check_recorded(tensor._place and storage_of(tensor), tensor)
     node = tensor._node
     stays = node is not None and node.plan is None and node.requires_grad
-    if not stays and (result.requires_grad or isinstance(node, Node)):
+    if not stays and (result.requires_grad or isinstance(node, (Node, Made))):
         tensor._node = _named_after(result._node, node)
     tensor._data = result._data
     tensor._place = None

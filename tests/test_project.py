@@ -28,6 +28,7 @@ LAYERS = (
     {"engine"},
     {"ops"},
     {"array", "naming"},
+    {"traced"},
     {"anomaly", "gradients", "results", "storage"},
     {"dispatch"},
     {"writing"},

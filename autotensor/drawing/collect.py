@@ -15,7 +15,7 @@ from autotensor.drawing.model import Graph
 from autotensor.engine.graph import Elided, Leaf, Node
 from autotensor.engine.plan import OUT
 
-__all__ = ["graph"]
+__all__ = ["graph", "variables_of"]
 
 _SMALL = 4  # entries of a value that is shown, and of a sequence among the options
 
@@ -72,11 +72,11 @@ def graph(
     if not roots:
         raise ValueError("at.graph() needs at least one tensor to start from, and got none.")
     # The frame above is the user's; looked up here and not kept, as it holds all they hold.
-    variables = list(_variables(sys._getframe(1).f_locals))
+    variables = list(variables_of(sys._getframe(1).f_locals))
     return _collect(roots, list(given.items()), variables)
 
 
-def _variables(space: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
+def variables_of(space: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
     """The tensors among the variables of a scope, then the parameters of its modules."""
     # Others are of the interpreter's making, or of a notebook's: _, _12.
     public = [(n, value) for n, value in space.items() if n.isidentifier() and n[0] != "_"]

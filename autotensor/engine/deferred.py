@@ -13,6 +13,11 @@ from autotensor.engine.memory import Window
 __all__ = ["Cleared", "Deferred", "Scatter"]
 
 
+def _traced(*masks: Any) -> bool:
+    """Whether one of the masks is no array: the pass is traced, and nothing is written to."""
+    return any(mask is not None and type(mask) is not np.ndarray for mask in masks)
+
+
 class Deferred:
     """A cotangent that is not an array yet; rules may return one where an array would be wasteful.
 
@@ -68,6 +73,10 @@ class Scatter(Deferred):
         return True
 
     def add_to(self, total: Any, mine: bool) -> Any:
+        if mine and total is not None and type(total) is not np.ndarray:
+            for index, value in zip(self.indices, self.values, strict=True):
+                total = total + self.op([value], (index,), self.shape)
+            return total
         if not mine or type(total) is not np.ndarray or not fit(self.indices, total):
             dense = self.op(self.values, tuple(self.indices), self.shape)
             return dense if total is None else total + dense
@@ -76,6 +85,13 @@ class Scatter(Deferred):
         return total
 
     def mark(self, live: Any, mine: bool) -> Any:
+        if _traced(live, *self.lives):
+            marks = [
+                np.ones(value.shape, np.int8) if part is None else part.astype(np.int8)
+                for value, part in zip(self.values, self.lives, strict=True)
+            ]
+            made = self.op(marks, tuple(self.indices), self.shape) != 0
+            return made if live is None else live | made
         if live is None:
             live = zeros_for(self.indices, self.shape, np.dtype(bool))
         elif not fit(self.indices, live):
@@ -119,7 +135,10 @@ class Cleared(Deferred):
         if type(self.index) is Window and self.index.dtype != self.index.whole[2]:
             # The other part of these complex numbers lives on.
             return left.copy() if live is None else left | live
-        if not self.mine or type(left) is not np.ndarray or not fit([self.index], left):
-            left = copied_for(self.index, left)
-        put_at(left, self.index, False)
+        if _traced(live, left):
+            left = self.op(left.astype(np.int8), self.index, 0) != 0
+        else:
+            if not self.mine or not fit([self.index], left):
+                left = copied_for(self.index, left)
+            put_at(left, self.index, False)
         return left if live is None else left | live

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from autotensor.engine.plan import Plan
     from autotensor.engine.primitive import Op
 
-__all__ = ["Elided", "Leaf", "Node", "fragility", "next_number", "reachable"]
+__all__ = ["Elided", "Leaf", "Made", "Node", "fragility", "next_number", "reachable"]
 
 
 next_number: Callable[[], int] = count().__next__
@@ -124,6 +124,34 @@ class Leaf:
         self.grad: Any = None
         self.name = name
         self.notes: dict[str, Any] | None = None
+
+
+class Made(Leaf):
+    """A constant of which it is known how it was made, as under `modes.tracing`.
+
+    Attributes
+    ----------
+    function : the function, or the op.
+    args, options : of its call, with nodes in place of Tensors, also in tuples and lists.
+    place : which of several results it is, or None.
+    """
+
+    __slots__ = ("args", "function", "options", "place")
+
+    def __init__(
+        self,
+        function: Any,
+        args: tuple[Any, ...],
+        options: dict[str, Any],
+        place: int | None,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+    ) -> None:
+        super().__init__(shape, dtype)
+        self.function = function
+        self.args = args
+        self.options = options
+        self.place = place
 
 
 class Elided:

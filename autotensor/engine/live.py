@@ -31,6 +31,7 @@ def pull_live(
     g: Any,
     live: Any,
     kept: Any,
+    raw: Any,
     node: Any,
     parent: Any,
     pull: Callable[..., Any],
@@ -40,7 +41,8 @@ def pull_live(
 ) -> Any:
     """What `pull`, a rule of `node`, makes of `g`, of which only the entries in `live` count.
 
-    ``live`` is None where all do. The mask of `parent` is noted in `lives`.
+    ``live`` is None where all do; the masks are made of `raw`, which is `kept` as arrays. The mask
+    of `parent` is noted in `lives`.
     """
     plan = node.plan
     if live is None and not plan.selects:
@@ -53,8 +55,8 @@ def pull_live(
     if way == MOVES:
         if live is not None or plan.selects:
             simple = plan.selects is True and live is not None
-            marks = live.view(np.int8) if simple else _weighed(live, node.shape)
-            below = pull(marks, node.kept, node, parent) != 0
+            marks = live.astype(np.int8) if simple else _weighed(live, node.shape)
+            below = pull(marks, raw, node, parent) != 0
     elif way == ENTRYWISE and live is not None:
         below = live
         if plan.op.reduces:
@@ -64,11 +66,11 @@ def pull_live(
         c = np.where(below, c, 0)
     elif live is not None and plan.op.kind == "linear":
         if not np.all(np.isfinite(c)):
-            c = _mended(pull, g, live, kept, node, parent)
+            c = _mended(pull, g, live, kept, raw, node, parent)
         if parent.fragile and not np.all(c):
-            below = pull(live.astype(float), _each(_ones, node.kept), node, parent) > 0
+            below = pull(live.astype(float), _each(_ones, raw), node, parent) > 0
     if below is not None and below.shape != parent.shape:
-        below = unbroadcast(below.view(np.int8), parent.shape) != 0
+        below = unbroadcast(below.astype(np.int8), parent.shape) != 0
     if below is None:
         lives.pop(parent, None)
     elif parent in lives:
@@ -78,7 +80,7 @@ def pull_live(
     return c
 
 
-def _mended(pull: Any, g: Any, live: Any, kept: Any, node: Any, parent: Any) -> Any:
+def _mended(pull: Any, g: Any, live: Any, kept: Any, raw: Any, node: Any, parent: Any) -> Any:
     """What ``pull(g, kept, …)`` makes of the entries in `live` of `g`, the others being 0.
 
     Where these meet infinite or NaN entries of `kept`, in a matrix product say, they are to stay 0.
@@ -87,8 +89,8 @@ def _mended(pull: Any, g: Any, live: Any, kept: Any, node: Any, parent: Any) -> 
     """
     c = pull(g, _each(lambda k: np.where(np.isfinite(k), k, 0), kept), node, parent)
     marks = live.astype(float)
-    all_terms = pull(marks, _each(_ones, node.kept), node, parent)
-    finite = pull(marks, _each(lambda k: np.isfinite(k) * 1.0, node.kept), node, parent)
+    all_terms = pull(marks, _each(_ones, raw), node, parent)
+    finite = pull(marks, _each(lambda k: np.isfinite(k) * 1.0, raw), node, parent)
     return np.where(all_terms > finite, np.nan, c)
 
 

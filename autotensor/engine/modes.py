@@ -13,6 +13,7 @@ __all__ = [
     "LINES",
     "RECORD",
     "SCOPED",
+    "TRACE",
     "WATCH",
     "Mode",
     "detect_anomaly",
@@ -23,6 +24,7 @@ __all__ = [
     "recording",
     "scope",
     "scope_path",
+    "tracing",
     "unwatched",
 ]
 
@@ -30,7 +32,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # The bits of the mode. Ops read it once: RECORD alone, and 0, are the two fast ways.
-RECORD, WATCH, LINES, SCOPED = 1, 2, 4, 8
+RECORD, WATCH, LINES, SCOPED, TRACE = 1, 2, 4, 8, 16
 mode: ContextVar[int] = ContextVar("mode", default=RECORD)
 
 _scopes: ContextVar[tuple[str, ...]] = ContextVar("scopes", default=())
@@ -238,3 +240,13 @@ class unwatched(Mode):  # noqa: N801 - used like a function
 
     __slots__ = ()
     _clears = WATCH
+
+
+class tracing(Mode):  # noqa: N801 - used like a function
+    """Note of constants, too, how they are made: each gets a node `Made`.
+
+    Not for users; see `autotensor.drawing.tracing`.
+    """
+
+    __slots__ = ()
+    _sets = TRACE

@@ -91,6 +91,7 @@ class Op:
     defaults, keywords : of arguments whose default is no literal; that are given by name only.
     checked : options that no rule names: a call that needs a gradient may not give them.
     cases, domain, complex : what the tests run the rules on, as plain data; see CONTRIBUTING.
+    source : a definition of the function in NumPy alone, where `at.source` cannot write its calls.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class Op:
         cases: Sequence[Mapping[str, Any]] = (),
         domain: str | Mapping[str, str] = "real",
         complex: bool | None = None,
+        source: str = "",
     ) -> None:
         self.function = function
         self.compute = compute or function
@@ -137,8 +139,9 @@ class Op:
         self.inputs = tuple(p for p in self.params if p in rules)
         self.defaults |= defaults or {}
         self.keywords = frozenset(keywords)
-        first = self.params[:1]
-        self.unary = self.inputs == first and self.sequence is None and not self.keywords & {*first}
+        is_first = self.inputs == self.params[:1] and self.sequence is None
+        self.unary = is_first and not self.keywords & {*self.inputs}
+        self.source = source
         self.rules = dict(rules)
         self.jvps = dict(jvps or {})
         self.jointly = jointly
@@ -153,8 +156,7 @@ class Op:
         self.joint = joint
         self.nondiff = tuple(nondiff)
         self.checked = frozenset(checked)
-        is_ufunc = isinstance(function, np.ufunc)
-        self.broadcasts = is_ufunc if broadcasts is None else broadcasts
+        self.broadcasts = isinstance(function, np.ufunc) if broadcasts is None else broadcasts
         self.cases = tuple(cases)
         self.domain = (
             dict.fromkeys(self.inputs, domain) if isinstance(domain, str) else dict(domain)

@@ -31,8 +31,9 @@ def reverse(
     stops: Collection[Any] | None = None,
     *,
     wrap: Wrap | None = None,
+    trace: bool = False,
     free: bool = False,
-    watch: Callable[[Node, str, Any, Any], None] | None = None,
+    watch: Callable[[Node, str, Any, Any, Any], None] | None = None,
 ) -> dict[Any, Any]:
     """Carry `cotangents` (node to array) down to the leaves, or to `stops`.
 
@@ -41,8 +42,10 @@ def reverse(
     cotangents : of the roots; consumed.
     stops : the only nodes asked for, and where the walk ends; None for all leaves.
     wrap : ``wrap(array, node)`` makes a Tensor; given when the pass itself is differentiated.
+    trace : whether it runs on Tensors only to be traced, not to be differentiated: then it does
+        what it does with arrays, bit for bit.
     free : drop what the nodes kept, as the walk passes them.
-    watch : ``watch(node, name, g, c)`` sees what each rule made of its cotangent.
+    watch : ``watch(node, name, parent, g, c)`` sees what each rule made of its cotangent.
 
     Returns
     -------
@@ -136,7 +139,10 @@ def reverse(
             else:
                 if guarded:
                     with np.errstate(all="ignore"):
-                        c = pull_live(g, live, kept, node, parent, pull, way, lives, cotangents)
+                        raw = kept if trace else node.kept
+                        c = pull_live(
+                            g, live, kept, raw, node, parent, pull, way, lives, cotangents
+                        )
                 else:
                     c = pull(g, kept, node, parent)
                 try:
@@ -145,6 +151,8 @@ def reverse(
                     fits = False
             if not fits or (wrap is not None and type(c) is not type(g)):
                 if isinstance(c, Deferred):
+                    if watch is not None:
+                        watch(node, name, parent, g, c)
                     c.own(live, node in owned)
                     if parent not in waiting:
                         waiting[parent] = [c]
@@ -155,7 +163,7 @@ def reverse(
                     continue
                 c = fit(c, plan.op, name, parent, wrap)
             if watch is not None:
-                watch(node, name, g, c)
+                watch(node, name, parent, g, c)
             held = cotangents.get(parent)
             if held is None:
                 # A leaf without hooks has nothing to wait for: its sum stays where it is.
@@ -166,12 +174,12 @@ def reverse(
                 else:
                     cotangents[parent] = c
                     heappush(pending, (-parent.number, parent))
-            elif parent in owned:
+            elif parent in owned and not trace:
                 held += c
                 cotangents[parent] = held
             else:
                 cotangents[parent] = held + c
-                if wrap is None:
+                if wrap is None or trace:
                     owned.add(parent)
         if free:
             if node.options:

@@ -26,15 +26,20 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
         return _ones(given[0], g.dtype.char).dot(g)
     extra = len(given) - len(shape)
     if extra > 0:
-        if type(g) is np.ndarray and given[extra:] == shape and shape and g.dtype.char in _BLAS:
+        if given[extra:] == shape and shape and g.dtype.char in _BLAS and _once(g):
             rows = math.prod(given[:extra])
-            return _ones(rows, g.dtype.char).dot(g.reshape((rows, math.prod(shape)))).reshape(shape)
+            return (_ones(rows, g.dtype.char) @ g.reshape((rows, math.prod(shape)))).reshape(shape)
         g = g.sum(tuple(range(extra)))
         given = given[extra:]
     if extra < 0 or any(a != b and b != 1 for a, b in zip(given, shape, strict=True)):
         raise ValueError(f"{shape} does not broadcast to {given}")
     stretched = tuple(i for i, n in enumerate(shape) if n == 1 and given[i] != 1)
     return g.sum(stretched, keepdims=True) if stretched else g
+
+
+def _once(g: Any) -> bool:
+    """Whether `g` will not be differentiated: an array, or a Tensor that is a constant."""
+    return type(g) is np.ndarray or not getattr(g, "requires_grad", False)
 
 
 @functools.lru_cache(maxsize=16)
@@ -61,6 +66,8 @@ def broadcast(g: Any, shape: tuple[int, ...]) -> Any:
         view = np.ndarray(shape, g.dtype, np.asarray(g), 0, (0,) * len(shape))
         view.flags.writeable = False
         return view
+    if not g.shape and math.prod(shape) <= _SMALL and _once(g):
+        return np.broadcast_to(g, shape).copy(order="C")
     return g if g.shape == shape else np.broadcast_to(g, shape)
 
 

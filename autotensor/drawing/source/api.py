@@ -1,0 +1,271 @@
+"""`at.source`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from autotensor import errors
+from autotensor.array import Tensor, name_of
+from autotensor.drawing.collect import variables_of
+from autotensor.drawing.labels import clean
+from autotensor.drawing.source.printing import text
+from autotensor.drawing.source.program import program
+from autotensor.drawing.source.simplify import alive, simplify
+from autotensor.drawing.tracing import nodes_in, trace
+from autotensor.engine.graph import Leaf, Made, Node, reachable
+from autotensor.engine.modes import enable_grad, tracing
+from autotensor.transforms import open_alias
+
+__all__ = ["source"]
+
+
+def source(
+    target: Any,
+    wrt: Any = None,
+    *,
+    names: Mapping[str, Tensor] | None = None,
+    simplify: bool = True,
+) -> Any:
+    """Write a computation and its gradient as NumPy source.
+
+    Parameters
+    ----------
+    target : Tensor or callable
+        A scalar loss, whose graph is written as it was recorded; or a function that returns one,
+        and then the result of `source` is to be called like the function.
+    wrt : Tensor or sequence of Tensors; int, str, or sequence of them, optional
+        What to differentiate by: tensors of the graph; of a function positions or names of its
+        arguments. By default all leaves that require grad, or the first argument.
+    names : mapping from str to Tensor, optional
+        What to call tensors, as for `autotensor.graph`.
+    simplify : bool
+        Merge equal calls, drop what changes nothing, and write what is used once where it is used.
+        Else every call of the engine has a line, and its numbers come out bit for bit (with one
+        thread of BLAS, which otherwise may add in another order from run to run).
+
+    Returns
+    -------
+    str
+        The text of a module that runs by itself: ``exec`` defines ``value_and_grad``, whose
+        arguments are the leaves by name, in the order of their creation (of a function, its own
+        arguments first). It returns the value and one gradient per `wrt`. A constant array that has
+        no name and is too long to be written out is an argument too. A callable that returns such
+        a text, where `target` is a function.
+
+    Raises
+    ------
+    TypeError
+        If `target` or one of `wrt` is neither, or the graph has what cannot be written.
+    ShapeError
+        If the loss is no scalar.
+    NoGradientError
+        If nothing below requires grad, or one of `wrt` is not there.
+    GraphFreedError
+        After a ``backward()`` that freed the graph: call it with ``retain_graph=True``.
+
+    Notes
+    -----
+    What a function does besides calling NumPy with Tensors is not seen: branches taken, loops and
+    what left the graph (``t.numpy()``, ``t.item()``) are as they were in this call. Ops of your own
+    are imported; where that is not possible, because they stand in ``__main__`` or in a function,
+    the text says what ``exec`` is to be given.
+
+    Examples
+    --------
+    >>> import autotensor as at, numpy as np
+    >>> x = at.tensor([1.0, 2.0], requires_grad=True)
+    >>> print(at.source(np.sum(np.exp(x) * x)))
+    import numpy as np
+    <BLANKLINE>
+    <BLANKLINE>
+    def value_and_grad(x):
+        v1 = np.exp(x)             # (2,)
+        value = np.sum(v1 * x)     # ()
+        d_x = v1 + x * v1          # (2,)
+        return value, d_x
+    >>> print(at.source(lambda t: np.tanh(t) ** 2)(0.5))
+    """
+    if isinstance(target, Tensor):
+        variables = list(variables_of(sys._getframe(1).f_locals))
+        return _of_loss(target, wrt, dict(names or {}), variables, simplify)
+    if not callable(target):
+        raise TypeError(
+            f"at.source() writes a Tensor or a function; got {type(target).__name__}. An ndarray "
+            "has no graph: pass the Tensor that the computation returned."
+        )
+
+    @functools.wraps(target)
+    def written(*args: Any, **kwargs: Any) -> str:
+        return _of_call(target, wrt, dict(names or {}), simplify, args, kwargs)
+
+    return written
+
+
+def _of_loss(
+    loss: Tensor,
+    wrt: Any,
+    given: dict[str, Tensor],
+    variables: Sequence[tuple[str, Any]],
+    short: bool,
+) -> str:
+    several = wrt if isinstance(wrt, (tuple, list)) else () if wrt is None else (wrt,)
+    for value in several:
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"at.source(loss, wrt=...) takes tensors of the graph; got {type(value).__name__}"
+            )
+    names = {tensor._node: name for name, tensor in reversed(variables) if tensor._node}
+    if loss._node is None or not loss.requires_grad:
+        raise errors.nothing_to_differentiate()
+    order = reachable([loss._node])
+    names |= {node: own for node in _all_below([loss._node]) if (own := name_of(node))}
+    names |= {tensor._node: name for name, tensor in given.items() if tensor._node}
+    nodes = [tensor._node for tensor in several]
+    for tensor, node in zip(several, nodes, strict=True):
+        if node not in order:
+            raise errors.NoGradientError(
+                f"the loss does not depend on {tensor.name or f'a tensor of shape {tensor.shape}'}"
+                ", of which wrt= asks for the gradient."
+            )
+    if wrt is None:
+        nodes = [node for node in reversed(order) if isinstance(node, Leaf)]
+    return _written(loss, nodes, names, (), short)
+
+
+def _of_call(
+    function: Callable[..., Any],
+    wrt: Any,
+    given: dict[str, Tensor],
+    short: bool,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> str:
+    arguments = _bound(function, args, kwargs)
+    wrt = 0 if wrt is None else wrt
+    chosen = [
+        [*arguments][w] if isinstance(w, int) else w
+        for w in (wrt if isinstance(wrt, (tuple, list)) else (wrt,))
+    ]
+    missing = [name for name in chosen if name not in arguments]
+    if missing:
+        raise TypeError(
+            f"no argument {missing[0]!r} to differentiate by: it has {', '.join(arguments)}"
+        )
+    opened: dict[str, Any] = {}
+    with enable_grad(), tracing():
+        for name, value in arguments.items():
+            if name in chosen:
+                opened[name] = open_alias(value.detach() if isinstance(value, Tensor) else value)
+            elif _is_array(value):
+                data = value.numpy() if isinstance(value, Tensor) else np.array(value)
+                opened[name] = Tensor(data[()], Leaf(data.shape, data.dtype))
+            else:
+                opened[name] = value
+        leaves = {name: t._node for name, t in opened.items() if isinstance(t, Tensor)}
+        loss = _called(function, args, kwargs, opened)
+    if not isinstance(loss, Tensor):
+        raise errors.not_a_tensor_output("source", loss)
+    names: dict[Any, str] = {
+        tensor._node: name
+        for name, tensor in reversed(list(_captured(function)))
+        if tensor._node is not None
+    }
+    names |= {tensor._node: name for name, tensor in given.items() if tensor._node}
+    names |= {node: name for name, node in leaves.items()}
+    nodes = [leaves[name] for name in chosen]
+    return _written(loss, nodes, names, [(node, name) for name, node in leaves.items()], short)
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, (Tensor, np.ndarray, np.generic))
+
+
+def _bound(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """The arguments of a call, by the names that the function, or else this one, has for them."""
+    try:
+        bound = inspect.signature(function).bind(*args, **kwargs)
+    except (TypeError, ValueError):
+        return {f"x{i}": value for i, value in enumerate(args)} | kwargs
+    parameters = inspect.signature(function).parameters
+    found: dict[str, Any] = {}
+    for name, value in bound.arguments.items():
+        if parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
+            found |= {f"{name}{i}": v for i, v in enumerate(value)}
+        elif parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            found |= value
+        else:
+            found[name] = value
+    return found
+
+
+def _called(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], opened: Any
+) -> Any:
+    positional = [*opened.values()][: len(args)]
+    return function(*positional, **{name: opened[name] for name in kwargs})
+
+
+def _captured(function: Any) -> Iterator[tuple[str, Tensor]]:
+    """The tensors that a function finds in its closure and among the globals that it names."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return
+    space = inspect.getclosurevars(inspect.unwrap(function))
+    yield from variables_of({**space.globals, **space.nonlocals})
+
+
+def _all_below(roots: Sequence[Any]) -> list[Any]:
+    found, stack = set(roots), list(roots)
+    while stack:
+        node = stack.pop()
+        parents = nodes_in(node.args if isinstance(node, Made) else node.parents)
+        stack += [p for p in parents if p not in found]
+        found.update(parents)
+    return list(found)
+
+
+def _written(
+    loss: Tensor,
+    nodes: Sequence[Any],
+    names: dict[Any, str],
+    parameters: Sequence[tuple[Any, str]],
+    short: bool,
+) -> str:
+    if loss.size != 1:
+        raise errors.not_scalar_output("source", loss.shape)
+    root: Any = loss._node or loss._leaf()
+    run = trace([loss], set(nodes)) if loss.requires_grad else None
+    labels = {}
+    gradients = []
+    for node in nodes:
+        found = run.gradients.get(node) if run is not None else None
+        if found is None:
+            found = Tensor(np.zeros(node.shape, node.dtype)[()], None)
+            found._leaf().notes = {"value": found._data}
+        gradients.append(found._node)
+    if run is not None:
+        made = [n for n in _all_below(gradients) if isinstance(n, Made) and n.number > run.start]
+        for node, owner in run.owners(made).items():
+            labels[node] = f"grad of {clean(owner.op.name)}" if isinstance(owner, Node) else ""
+        for pull in run.pulls:
+            if isinstance(pull.g, Tensor) and pull.node in names:
+                names.setdefault(pull.g._node, f"d_{names[pull.node]}")
+    names.setdefault(root, "value")
+    for node, gradient in zip(nodes, gradients, strict=True):
+        if isinstance(gradient, Made):
+            names.setdefault(gradient, f"d_{names.get(node, 'x')}")
+    written = program([root, *gradients], labels, names)
+    written = simplify(written) if short else alive(written)
+    if not parameters:
+        leaves = [c.node for c in written.calls if c.function is None and c.value is None]
+        both = sorted({*leaves, *(n for n in nodes if isinstance(n, Leaf))}, key=lambda n: n.number)
+        parameters = [(node, names.get(node, "constant")) for node in both]
+    return text(written, names, parameters, inline=short)

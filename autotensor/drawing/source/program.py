@@ -1,0 +1,231 @@
+"""A computation as calls in a row, each of functions of NumPy on results of earlier ones."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autotensor.array import Tensor
+from autotensor.drawing.source.literals import is_short
+from autotensor.drawing.tracing import nodes_in
+from autotensor.engine.graph import Leaf, Made, Node
+from autotensor.engine.modes import no_grad, tracing
+from autotensor.engine.primitive import Op
+from autotensor.engine.several import PICK, Several
+
+__all__ = ["Call", "Program", "Ref", "mapped", "program", "refs_in"]
+
+
+class Ref(NamedTuple):
+    """The result of a call, by its place in the program."""
+
+    place: int
+
+
+@dataclass(slots=True)
+class Call:
+    """One call, or where `function` is None a value from outside.
+
+    Attributes
+    ----------
+    function : the function or the op.
+    args, options : of the call, with a `Ref` in place of each result.
+    shape, dtype : of the result.
+    node : the node that it is the value of, where it is one's.
+    label : what the call belongs to, for a comment.
+    value : of a value from outside, where it is known.
+    """
+
+    function: Any
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+    shape: tuple[int, ...]
+    dtype: Any
+    node: Any = None
+    label: str = ""
+    value: Any = field(default=None)
+
+
+@dataclass(slots=True)
+class Program:
+    """Calls in a row, and the places of those whose results are asked for."""
+
+    calls: list[Call]
+    outputs: list[Ref]
+
+
+def mapped(value: Any, change: Any) -> Any:
+    """`value` with everything in it, also in tuples, lists and slices, run through `change`."""
+    if type(value) in (tuple, list):
+        return type(value)(mapped(v, change) for v in value)
+    if type(value) is slice:
+        return slice(*(mapped(v, change) for v in (value.start, value.stop, value.step)))
+    if type(value) is dict:
+        return {key: mapped(v, change) for key, v in value.items()}
+    return change(value)
+
+
+def refs_in(values: Any) -> Iterator[Ref]:
+    """The results used among the arguments of a call."""
+    stack = [values]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, Ref):
+            yield value
+        elif type(value) in (tuple, list):
+            stack += reversed(value)
+        elif type(value) is dict:
+            stack += reversed(value.values())
+        elif type(value) is slice:
+            stack += (value.step, value.stop, value.start)
+
+
+def program(outputs: Sequence[Any], labels: Mapping[Any, str], named: Container[Any]) -> Program:
+    """The calls that compute the values of the nodes `outputs`.
+
+    Parameters
+    ----------
+    outputs : nodes.
+    labels : what nodes belong to, for comments.
+    named : nodes that have a name, so a constant among them is no literal.
+    """
+    building = _Building(labels, named)
+    for node in _below(outputs):
+        building.add(node)
+    return Program(building.calls, [building.places[node] for node in outputs])
+
+
+def _below(nodes: Iterable[Any], known: Mapping[Any, Any] = MappingProxyType({})) -> list[Any]:
+    """`nodes` and all that is below them and not `known`, in the order of their creation."""
+    found = {node for node in nodes if node not in known}
+    stack = list(found)
+    while stack:
+        for parent in _used(stack.pop()):
+            if parent not in found and parent not in known:
+                found.add(parent)
+                stack.append(parent)
+    return sorted(found, key=lambda node: node.number)
+
+
+def _used(node: Any) -> list[Any]:
+    if isinstance(node, Made):
+        return nodes_in(node.args) + nodes_in(node.options)
+    return nodes_in(node.parents)
+
+
+class _Building:
+    def __init__(self, labels: Mapping[Any, str], named: Container[Any]) -> None:
+        self.labels = labels
+        self.named = named
+        self.calls: list[Call] = []
+        self.places: dict[Any, Ref] = {}
+
+    def add(self, node: Any) -> None:
+        """Add the call of one node, whose parents are there."""
+        label = self.labels.get(node, "")
+        if node not in self.places:
+            self.places[node] = self._added(node, label)
+        call = self.calls[self.places[node].place]
+        if call.node is None or isinstance(call.node, Made):
+            call.node = node
+            call.label = call.label or label
+
+    def _added(self, node: Any, label: str) -> Ref:
+        if isinstance(node, Several):
+            return self._call(node.op, *_arguments(node), (), node.dtype, label)
+        if isinstance(node, Node):
+            if node.op is PICK:
+                whole, place = self.places[node.parents[0]], node.options["place"]
+                if place is None:
+                    self.calls[whole.place].shape = node.shape
+                    self.calls[whole.place].dtype = node.dtype
+                    return whole
+                return self._call(
+                    operator.getitem, (node.parents[0], place), {}, node.shape, node.dtype, label
+                )
+            args, options = _arguments(node)
+            return self._function(node.op, args, options, node.shape, node.dtype, label)
+        if isinstance(node, Made):
+            ref = self._function(
+                node.function, node.args, node.options, node.shape, node.dtype, label
+            )
+            if node.place is None:
+                return ref
+            return self._call(operator.getitem, (ref, node.place), {}, node.shape, node.dtype, label)
+        value = node.notes.get("value") if node.notes and node not in self.named else None
+        value = value if value is not None and is_short(value) else None
+        self.calls.append(Call(None, (), {}, node.shape, node.dtype, node, "", value))
+        return Ref(len(self.calls) - 1)
+
+    def _function(
+        self, function: Any, args: Any, options: Any, shape: Any, dtype: Any, label: str
+    ) -> Ref:
+        if isinstance(function, Op):
+            if _is_own(function):
+                return self._expanded(function, args, options, label)
+            args, options = _arranged(function, function.bind(args, options))
+        return self._call(function, args, options, shape, dtype, label)
+
+    def _call(
+        self, function: Any, args: Any, options: Any, shape: Any, dtype: Any, label: str
+    ) -> Ref:
+        args, options = mapped(tuple(args), self._ref), mapped(dict(options), self._ref)
+        self.calls.append(Call(function, args, options, shape, dtype, None, label))
+        return Ref(len(self.calls) - 1)
+
+    def _ref(self, value: Any) -> Any:
+        return self.places[value] if isinstance(value, (Node, Leaf)) else value
+
+    def _expanded(self, op: Op, args: Any, options: Any, label: str) -> Ref:
+        """The calls that an op which is no function of NumPy's is made of."""
+
+        def stand_in(value: Any) -> Any:
+            # What is computed with it is not looked at, only which functions are called.
+            if not isinstance(value, (Node, Leaf)):
+                return value
+            return Tensor(np.zeros(value.shape, value.dtype)[()], value)
+
+        with no_grad(), tracing(), np.errstate(all="ignore"):
+            out = op.function(*mapped(args, stand_in), **mapped(options, stand_in))
+        node = out._node
+        for made in _below([node], self.places):
+            self.places[made] = self._added(made, label)
+        return self.places[node]
+
+
+def _is_own(op: Op) -> bool:
+    """Whether an op is made of NumPy's functions, inside the package."""
+    module = getattr(op.function, "__module__", None) or ""
+    return module.startswith("autotensor.") and not op.source and not op.users
+
+
+def _arguments(node: Node) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The call that a node stands for, with nodes in place of Tensors."""
+    op = node.op
+    given: dict[str, Any] = dict(node.options)
+    for (name, i), parent in zip(op.slots(len(node.parents)), node.parents, strict=True):
+        if i is None:
+            given[name] = parent
+        else:
+            given[name] = (*given.get(name, ()), parent)
+    return _arranged(op, given)
+
+
+def _arranged(op: Op, given: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments by name as one writes them: inputs by position, options by name."""
+    args: list[Any] = []
+    rest = dict(given)
+    for name in op.params[: op.positional]:
+        if name in op.keywords or (name not in rest and name not in op.inputs):
+            break
+        value = rest.pop(name, op.defaults.get(name))
+        if op.variadic and name == op.sequence:
+            args += value
+        else:
+            args.append(list(value) if name == op.sequence else value)
+    return tuple(args), rest

@@ -1,0 +1,50 @@
+"""How a constant was made, noted on it, so that a pass can be printed and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from autotensor.array import Tensor
+from autotensor.engine.graph import Made
+
+__all__ = ["note"]
+
+
+def note(
+    function: Any,
+    args: Sequence[Any],
+    options: Mapping[str, Any],
+    result: Tensor,
+    place: int | None = None,
+) -> None:
+    """Give `result`, a constant that `function` made, a node that says so.
+
+    To be called after every op under `modes.tracing`.
+
+    Parameters
+    ----------
+    function : the function, or the op.
+    args, options : of its call, with Tensors among them.
+    place : which of several results it is.
+    """
+    if result._node is None:
+        given = tuple(map(_node_of, args))
+        named = {name: _node_of(value) for name, value in options.items()}
+        data = result._data
+        result._node = Made(function, given, named, place, data.shape, data.dtype)
+
+
+def _node_of(value: Any) -> Any:
+    """`value` with nodes in place of Tensors, and arrays as they are now."""
+    if type(value) is Tensor:
+        if value._node is None:
+            value._leaf().notes = {"value": value._data}
+        return value._node
+    if type(value) in (tuple, list):
+        return type(value)(map(_node_of, value))
+    if type(value) is slice:
+        return slice(*map(_node_of, (value.start, value.stop, value.step)))
+    return value.copy() if isinstance(value, np.ndarray) else value
