@@ -88,6 +88,8 @@ def observe(
     if bits & SCOPED:
         notes["scope"] = scope_path()
     if isinstance(node, Node):
+        if bits & TRACE:
+            notes["call"] = traced.call_of(*given)
         node.notes = notes
         if node.op is PICK:
             node = node.parents[0]

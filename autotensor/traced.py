@@ -10,7 +10,7 @@ import numpy as np
 from autotensor.array import Tensor
 from autotensor.engine.graph import Made
 
-__all__ = ["note"]
+__all__ = ["call_of", "note"]
 
 
 def note(
@@ -31,10 +31,15 @@ def note(
     place : which of several results it is.
     """
     if result._node is None:
-        given = tuple(map(_node_of, args))
-        named = {name: _node_of(value) for name, value in options.items()}
         data = result._data
-        result._node = Made(function, given, named, place, data.shape, data.dtype)
+        result._node = Made(function, *call_of(args, options), place, data.shape, data.dtype)
+
+
+def call_of(
+    args: Sequence[Any], options: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call with nodes in place of Tensors."""
+    return tuple(map(_node_of, args)), {name: _node_of(v) for name, v in options.items()}
 
 
 def _node_of(value: Any) -> Any:

@@ -15,19 +15,26 @@ from autotensor.array import Tensor
 from autotensor.engine.deferred import Deferred
 from autotensor.engine.graph import Leaf, Made, Node, next_number
 from autotensor.engine.modes import no_grad, tracing
+from autotensor.engine.primitive import TABLE
 from autotensor.engine.reverse import reverse
+
+_SUM = TABLE[np.add]
 
 __all__ = ["Pass", "Pull", "nodes_in", "trace"]
 
 
 class Pull(NamedTuple):
-    """One call of a rule: what it made, for one argument of `node`, of the cotangent `g`."""
+    """One call of a rule: what it made, for one argument of `node`, of the cotangent `g`.
+
+    The nodes that it made have numbers below `end`.
+    """
 
     node: Node
     argument: str
     parent: Node | Leaf
     g: Any
     cotangent: Any
+    end: int
 
 
 class Pass(NamedTuple):
@@ -48,22 +55,21 @@ class Pass(NamedTuple):
 
     def owners(self, made: Iterable[Made]) -> dict[Made, Any]:
         """For each of `made` the node whose rule computed it, or whose cotangent it sums up."""
-        ends = [pull.cotangent._node.number for pull in self.pulls if _is_made(pull.cotangent)]
-        callers = [pull.node for pull in self.pulls if _is_made(pull.cotangent)]
+        ends = [pull.end for pull in self.pulls]
         # A sum of cotangents that arrived at one node is made by the walk, not by the next rule.
         arrived = {
             pull.cotangent._node: pull.parent for pull in self.pulls if _is_made(pull.cotangent)
         }
-        last = next(iter(self.gradients), callers[-1] if callers else None)
+        last = next(iter(self.gradients), None)
         owners = {}
         for node in sorted(made, key=lambda node: node.number):
-            ends_at = {arrived.get(arg) for arg in nodes_in(node.args)}
-            target = ends_at.pop() if len(ends_at) == 1 and len(node.args) == 2 else None
+            targets = {arrived.get(arg) for arg in node.args if isinstance(arg, Made)}
+            target = targets.pop() if len(targets) == 1 and node.function is _SUM else None
             if target is not None:
                 arrived[node] = owners[node] = target
             else:
                 place = bisect_left(ends, node.number)
-                owners[node] = callers[place] if place < len(callers) else last
+                owners[node] = self.pulls[place].node if place < len(ends) else last
         return owners
 
 
@@ -91,7 +97,7 @@ def trace(roots: Sequence[Tensor], stops: Collection[Any] | None = None) -> Pass
     def watch(node: Node, argument: str, parent: Any, g: Any, c: Any) -> None:
         if isinstance(c, Deferred):
             c = c.add_to(None, False)
-        pulls.append(Pull(node, argument, parent, g, c))
+        pulls.append(Pull(node, argument, parent, g, c, next_number()))
 
     with no_grad(), tracing():
         for root in roots:
@@ -99,7 +105,7 @@ def trace(roots: Sequence[Tensor], stops: Collection[Any] | None = None) -> Pass
                 one = np.ones(root.shape, root.dtype)[()]
                 seed = seeds[root._node] = Tensor(one, None)
                 seed._leaf().notes = {"value": one}
-        gradients = reverse(dict(seeds), stops, wrap=_wrap, trace=True, watch=watch)
+        gradients = reverse(dict(seeds), stops, wrap=_wrap, watch=watch)
     return Pass(seeds, gradients, pulls, start)
 
 

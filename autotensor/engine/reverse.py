@@ -17,6 +17,7 @@ from autotensor.engine.adopted import GUARDS, check
 from autotensor.engine.deferred import Deferred
 from autotensor.engine.graph import Leaf, Node, reachable
 from autotensor.engine.live import pull_live
+from autotensor.engine.modes import RECORD, TRACE, mode
 from autotensor.engine.plan import OUT, SELECTS, pass_on
 from autotensor.engine.several import Several
 from autotensor.engine.shapes import unbroadcast
@@ -31,7 +32,6 @@ def reverse(
     stops: Collection[Any] | None = None,
     *,
     wrap: Wrap | None = None,
-    trace: bool = False,
     free: bool = False,
     watch: Callable[[Node, str, Any, Any, Any], None] | None = None,
 ) -> dict[Any, Any]:
@@ -42,8 +42,6 @@ def reverse(
     cotangents : of the roots; consumed.
     stops : the only nodes asked for, and where the walk ends; None for all leaves.
     wrap : ``wrap(array, node)`` makes a Tensor; given when the pass itself is differentiated.
-    trace : whether it runs on Tensors only to be traced, not to be differentiated: then it does
-        what it does with arrays, bit for bit.
     free : drop what the nodes kept, as the walk passes them.
     watch : ``watch(node, name, parent, g, c)`` sees what each rule made of its cotangent.
 
@@ -65,7 +63,13 @@ def reverse(
     NumPy does not warn where masks of a selection go down, whose entries left out may be infinite,
     nor in rules of ops that are declared ``singular``; of what overflows elsewhere it does. Where
     an infinite derivative is of concern, `Tensor.explain_nan` says more than a warning.
+
+    Under `modes.tracing` it does all it does with Tensors, so that all is noted; and where nothing
+    is recorded, what it does with arrays, bit for bit.
     """
+    bits = mode.get()
+    traced = wrap is not None and bits & TRACE
+    exact = traced and not bits & RECORD
     if GUARDS:
         check(cotangents, stops or ())
     needed = None if stops is None else _leading_to(stops, reachable(cotangents, stops))
@@ -139,7 +143,7 @@ def reverse(
             else:
                 if guarded:
                     with np.errstate(all="ignore"):
-                        raw = kept if trace else node.kept
+                        raw = kept if traced else node.kept
                         c = pull_live(
                             g, live, kept, raw, node, parent, pull, way, lives, cotangents
                         )
@@ -174,12 +178,12 @@ def reverse(
                 else:
                     cotangents[parent] = c
                     heappush(pending, (-parent.number, parent))
-            elif parent in owned and not trace:
+            elif parent in owned and not exact:
                 held += c
                 cotangents[parent] = held
             else:
                 cotangents[parent] = held + c
-                if wrap is None or trace:
+                if wrap is None or exact:
                     owned.add(parent)
         if free:
             if node.options:

@@ -16,7 +16,8 @@ from autotensor.drawing.collect import variables_of
 from autotensor.drawing.labels import clean
 from autotensor.drawing.source.printing import text
 from autotensor.drawing.source.program import program
-from autotensor.drawing.source.simplify import alive, simplify
+from autotensor.drawing.source.simplify import alive
+from autotensor.drawing.source.simplify import simplify as simplified
 from autotensor.drawing.tracing import nodes_in, trace
 from autotensor.engine.graph import Leaf, Made, Node, reachable
 from autotensor.engine.modes import enable_grad, tracing
@@ -256,16 +257,20 @@ def _written(
         for node, owner in run.owners(made).items():
             labels[node] = f"grad of {clean(owner.op.name)}" if isinstance(owner, Node) else ""
         for pull in run.pulls:
-            if isinstance(pull.g, Tensor) and pull.node in names:
+            if isinstance(pull.g, Tensor) and isinstance(pull.g._node, Made) and pull.node in names:
                 names.setdefault(pull.g._node, f"d_{names[pull.node]}")
     names.setdefault(root, "value")
     for node, gradient in zip(nodes, gradients, strict=True):
         if isinstance(gradient, Made):
             names.setdefault(gradient, f"d_{names.get(node, 'x')}")
     written = program([root, *gradients], labels, names)
-    written = simplify(written) if short else alive(written)
+    written = simplified(written, names) if short else alive(written)
     if not parameters:
-        leaves = [c.node for c in written.calls if c.function is None and c.value is None]
+        leaves = [
+            call.node
+            for call in written.calls
+            if call.function is None and call.value is None and isinstance(call.node, Leaf)
+        ]
         both = sorted({*leaves, *(n for n in nodes if isinstance(n, Leaf))}, key=lambda n: n.number)
         parameters = [(node, names.get(node, "constant")) for node in both]
     return text(written, names, parameters, inline=short)

@@ -27,7 +27,7 @@ from autotensor.naming import written
 
 __all__ = ["Names", "text"]
 
-_WIDEST = 72  # of an expression that takes in another
+_WIDEST = 48  # of an expression that takes in another
 _ATOM = 20  # binding of what needs no parentheses
 # How a call is written, how tightly that binds, and how tightly each operand has to.
 _FORMS: dict[Any, tuple[str, int, tuple[int, ...]]] = {
@@ -56,6 +56,8 @@ for _functions, _sign in {
     (operator.ne, np.not_equal): "!=",
 }.items():
     _FORMS |= dict.fromkeys(_functions, (f"{{}} {_sign} {{}}", 4, (6, 6)))
+
+_UNCALLED = {*_FORMS, operator.getitem}
 
 Text = tuple[str, int]
 
@@ -135,7 +137,7 @@ class _Writing:
         )
         # A function that the text calls is called that, not a value.
         for call in program.calls:
-            if call.function is not None:
+            if call.function is not None and function_of(call) not in _UNCALLED:
                 self._called(call)
 
     def module(self) -> str:
@@ -174,7 +176,8 @@ class _Writing:
     def _outside(self, call: Call) -> Text:
         if call.value is not None:
             return _signed(literal(call.value))
-        name = self.names.free(self.given.get(call.node) or "constant")
+        wanted = call.node[1] if type(call.node) is tuple else self.given.get(call.node)
+        name = self.names.free(wanted or "constant")
         self.parameters.append(name)
         return name, _ATOM
 
@@ -217,8 +220,6 @@ class _Writing:
         if function is np.astype and len(call.args) == 1 and {*call.options} == {"dtype"}:
             kind = literal(np.dtype(call.options["dtype"]))
             return f"{self._operand(call.args[0], _ATOM)}.astype({kind})", _ATOM
-        if function is np.full:
-            call = Call(function, (), call.options, call.shape, call.dtype)
         form = _FORMS.get(function)
         if form is not None and not call.options and len(call.args) == len(form[2]):
             pattern, binding, needed = form
@@ -241,7 +242,7 @@ class _Writing:
         """Whether 2 means what 2.0 does in this call: it is by entry, on floats."""
         known = [self.program.calls[ref.place] for ref in refs_in(call.args)]
         kinds = {made.dtype.kind for made in known}
-        return bool(known) and kinds <= {*"fc"} and call.dtype.kind in "fcb"
+        return bool(kinds & {*"fc"}) and kinds <= {*"fcb"} and call.dtype.kind in "fcb"
 
     def _operand(self, value: Any, least: int, floats: bool = False) -> str:
         text, binding = self._text(value, floats)

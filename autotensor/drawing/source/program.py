@@ -115,6 +115,8 @@ def _below(nodes: Iterable[Any], known: Mapping[Any, Any] = MappingProxyType({})
 def _used(node: Any) -> list[Any]:
     if isinstance(node, Made):
         return nodes_in(node.args) + nodes_in(node.options)
+    if node.notes and "call" in node.notes and node.op is not PICK:
+        return nodes_in(node.notes["call"][0]) + nodes_in(node.notes["call"][1])
     return nodes_in(node.parents)
 
 
@@ -148,7 +150,14 @@ class _Building:
                 return self._call(
                     operator.getitem, (node.parents[0], place), {}, node.shape, node.dtype, label
                 )
-            args, options = _arguments(node)
+            if node.notes and "call" in node.notes:
+                args, options = node.notes["call"]
+            else:
+                args, options = _arguments(node)
+                options = {
+                    name: self._mask(name, value, node) if name in node.op.constants else value
+                    for name, value in options.items()
+                }
             return self._function(node.op, args, options, node.shape, node.dtype, label)
         if isinstance(node, Made):
             ref = self._function(
@@ -160,6 +169,13 @@ class _Building:
         value = node.notes.get("value") if node.notes and node not in self.named else None
         value = value if value is not None and is_short(value) else None
         self.calls.append(Call(None, (), {}, node.shape, node.dtype, node, "", value))
+        return Ref(len(self.calls) - 1)
+
+    def _mask(self, name: str, value: Any, node: Any) -> Any:
+        """A constant of an op, which is not known to be one for other values of the leaves."""
+        if not isinstance(value, np.ndarray):
+            return value
+        self.calls.append(Call(None, (), {}, value.shape, value.dtype, (node, name)))
         return Ref(len(self.calls) - 1)
 
     def _function(

@@ -5,7 +5,7 @@ Every rewriting keeps shape and dtype, and the value but for the rounding of a f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import numpy as np
@@ -43,9 +43,9 @@ def _replaced(program: Program, calls: list[Call], moved: dict[int, Ref]) -> Pro
     return Program(calls, [moved[ref.place] for ref in program.outputs])
 
 
-def simplify(program: Program) -> Program:
-    """`program`, simplified."""
-    rewriting = _Rewriting()
+def simplify(program: Program, named: Container[Any]) -> Program:
+    """`program`, simplified; a value that several nodes have is called as one of those `named`."""
+    rewriting = _Rewriting(named)
     for call in program.calls:
         rewriting.add(call)
     outputs = [rewriting.moved[ref.place] for ref in program.outputs]
@@ -55,7 +55,8 @@ def simplify(program: Program) -> Program:
 class _Rewriting:
     """A program made anew, call by call."""
 
-    def __init__(self) -> None:
+    def __init__(self, named: Container[Any]) -> None:
+        self.named = named
         self.calls: list[Call] = []
         self.moved: list[Ref] = []
         self.known: dict[Any, Ref] = {}
@@ -70,7 +71,7 @@ class _Rewriting:
         ref = self.put(call)
         self.moved.append(ref)
         kept = self.calls[ref.place]
-        if kept is not call and kept.node is None:
+        if kept is not call and kept.function is not None and kept.node not in self.named:
             kept.node = call.node
 
     def put(self, call: Call) -> Ref:
@@ -119,6 +120,14 @@ class _Rewriting:
                 return made.value
             return None
         return value if isinstance(value, (int, float, complex, np.number)) else None
+
+    def plain(self, value: Any, like: Call) -> Any:
+        """The number that `value` is known to be, as Python's, where that makes the same dtype."""
+        number = self.number(value)
+        if isinstance(number, np.generic) and number.dtype.kind == "f":
+            number = number.item() if number.dtype.itemsize <= like.dtype.itemsize else None
+        plain = isinstance(number, (int, float)) and not isinstance(number, bool)
+        return number if plain and number == number else None
 
     def is_number(self, value: Any, wanted: int) -> bool:
         number = self.number(value)
@@ -199,24 +208,21 @@ def _multiply(r: _Rewriting, call: Call) -> Call | Ref | None:
         minus = r.made_by(other, np.negative)
         if minus is not None and r.number(one) is not None and r.of(one) is None:
             return r.new(call, np.multiply, -one, minus.args[0])
-    number, product = x, r.made_by(y, np.multiply)
-    if product is not None and _is_plain(r.number(product.args[0])):
+    product = r.made_by(y, np.multiply)
+    if product is not None and r.same(product.args[1], call):
         # a * (b * y) = (a * b) * y for numbers a and b; a may be a quotient of two.
-        b = r.number(product.args[0])
-        quotient = r.made_by(number, np.divide)
-        if _is_plain(r.number(number)):
-            return r.new(call, np.multiply, r.number(number) * b, product.args[1])
-        if quotient is not None and all(_is_plain(r.number(v)) for v in quotient.args):
-            top = r.number(quotient.args[0]) * b
-            scale = r.put(r.new(quotient, np.divide, top, quotient.args[1], part=True))
-            return r.new(call, np.multiply, scale, product.args[1])
-    if r.of(x) is not None and _is_plain(r.number(y)) and r.of(y) is None:
+        a, b = r.plain(x, call), r.plain(product.args[0], call)
+        quotient = r.made_by(x, np.divide)
+        if a is not None and b is not None:
+            return r.new(call, np.multiply, a * b, product.args[1])
+        if b is not None and quotient is not None:
+            top, bottom = (r.plain(v, call) for v in quotient.args)
+            if top is not None and bottom is not None:
+                scale = r.put(r.new(quotient, np.divide, top * b, bottom, part=True))
+                return r.new(call, np.multiply, scale, product.args[1])
+    if r.of(x) is not None and r.of(y) is None and r.plain(y, call) is not None:
         return r.new(call, np.multiply, y, x)
     return None
-
-
-def _is_plain(number: Any) -> bool:
-    return isinstance(number, (int, float)) and not isinstance(number, bool) and number == number
 
 
 @_rule(np.divide)
@@ -329,6 +335,13 @@ def _where(r: _Rewriting, call: Call) -> Call | Ref | None:
     if len(call.args) != 3:
         return None
     condition, x, y = call.args
+    if isinstance(condition, Ref):
+        known = r.calls[condition.place].value
+        condition = condition if known is None else known
+        inner = r.made_by(x, np.where)
+        if inner is not None and inner.args[0] == call.args[0]:
+            return r.new(call, call.function, condition, inner.args[1], y)
     if isinstance(x, Ref) and x == y and r.same(x, call):
         return x
-    return x if condition is True and r.same(x, call) else None
+    taken = isinstance(condition, (bool, np.bool_, np.ndarray)) and bool(np.all(condition))
+    return x if taken and r.same(x, call) else None
