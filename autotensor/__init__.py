@@ -61,6 +61,7 @@ if _typing.TYPE_CHECKING:
     from autotensor.checking import gradcheck as gradcheck
     from autotensor.drawing import Graph as Graph
     from autotensor.drawing import graph as graph
+    from autotensor.drawing import source as source
 
 # These are loaded when they are first used: it halves the time of the import.
 _LAZY = {
@@ -70,6 +71,7 @@ _LAZY = {
     "gradcheck": "autotensor.checking",
     "Graph": "autotensor.drawing",
     "graph": "autotensor.drawing",
+    "source": "autotensor.drawing",
 }
 _own = {
     name

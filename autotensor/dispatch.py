@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -232,6 +233,8 @@ def _recorded(
             inputs[slot] = value = np.asarray(x)  # raises for a list that holds tracked Tensors
             foreign.append(slot)
             parents.append(Leaf(value.shape, value.dtype))
+            if value is x:
+                parents[-1].notes = {"array": ref(x)}
     options = {name: values[name] for name in values if name not in op.inputs}
     for name in options:
         original = given[name]

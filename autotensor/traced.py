@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
 from autotensor.array import Tensor
-from autotensor.engine.graph import Made
+from autotensor.engine.graph import Leaf, Made
 
 __all__ = ["call_of", "note"]
 
@@ -38,18 +39,23 @@ def note(
 def call_of(
     args: Sequence[Any], options: Mapping[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of a call with nodes in place of Tensors."""
+    """The arguments of a call with nodes in place of Tensors and arrays."""
     return tuple(map(_node_of, args)), {name: _node_of(v) for name, v in options.items()}
 
 
 def _node_of(value: Any) -> Any:
-    """`value` with nodes in place of Tensors, and arrays as they are now."""
+    """`value` with nodes in place of Tensors and arrays."""
     if type(value) is Tensor:
-        if value._node is None:
-            value._leaf().notes = {"value": value._data}
-        return value._node
+        node = value._node or value._leaf()
+        if type(node) is Leaf and not node.requires_grad:
+            node.notes = {"value": value._data, **(node.notes or {})}
+        return node
+    if isinstance(value, np.ndarray):
+        leaf = Leaf(value.shape, value.dtype)
+        leaf.notes = {"value": value.copy(), "array": ref(value)}
+        return leaf
     if type(value) in (tuple, list):
         return type(value)(map(_node_of, value))
     if type(value) is slice:
         return slice(*map(_node_of, (value.start, value.stop, value.step)))
-    return value.copy() if isinstance(value, np.ndarray) else value
+    return value

@@ -6,21 +6,22 @@ Nothing is freed by it, no ``.grad`` changes, and hooks run as in ``backward()``
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from autotensor.array import Tensor
 from autotensor.engine.deferred import Deferred
-from autotensor.engine.graph import Leaf, Made, Node, next_number
+from autotensor.engine.graph import Leaf, Made, Node, next_number, reachable
 from autotensor.engine.modes import no_grad, tracing
-from autotensor.engine.primitive import TABLE
+from autotensor.engine.primitive import TABLE, Op
 from autotensor.engine.reverse import reverse
+from autotensor.engine.several import PICK
 
 _SUM = TABLE[np.add]
 
-__all__ = ["Pass", "Pull", "nodes_in", "trace"]
+__all__ = ["Pass", "Pull", "arranged", "call_of", "nodes_in", "parents_of", "trace"]
 
 
 class Pull(NamedTuple):
@@ -96,9 +97,11 @@ def trace(roots: Sequence[Tensor], stops: Collection[Any] | None = None) -> Pass
 
     def watch(node: Node, argument: str, parent: Any, g: Any, c: Any) -> None:
         if isinstance(c, Deferred):
+            c.own(None, False)
             c = c.add_to(None, False)
         pulls.append(Pull(node, argument, parent, g, c, next_number()))
 
+    _note_masks(reachable([root._node for root in roots if root.requires_grad]))
     with no_grad(), tracing():
         for root in roots:
             if root.requires_grad:
@@ -127,3 +130,62 @@ def nodes_in(values: Any) -> list[Any]:
         elif type(value) is slice:
             found += nodes_in((value.start, value.stop, value.step))
     return found
+
+
+def parents_of(node: Any) -> list[Any]:
+    """The nodes that `node` was made from, constants too."""
+    if isinstance(node, Made):
+        return nodes_in(node.args) + nodes_in(node.options)
+    if node.notes and "call" in node.notes and node.op is not PICK:
+        args, options = node.notes["call"]
+        return nodes_in(args) + nodes_in(options)
+    return nodes_in(node.parents)
+
+
+def call_of(node: Node) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The call that a node stands for, with nodes in place of Tensors."""
+    if node.notes and "call" in node.notes:
+        return arranged(node.op, node.op.bind(*node.notes["call"]))
+    op = node.op
+    given: dict[str, Any] = dict(node.options)
+    for (name, i), parent in zip(op.slots(len(node.parents)), node.parents, strict=True):
+        if i is None:
+            given[name] = parent
+        else:
+            given[name] = (*given.get(name, ()), parent)
+    return arranged(op, given)
+
+
+def arranged(op: Op, given: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments by name as one writes them: inputs by position, options by name."""
+    args: list[Any] = []
+    rest = dict(given)
+    for name in op.params[: op.positional]:
+        if name in op.keywords or (name not in rest and name not in op.inputs):
+            break
+        value = rest.pop(name, op.defaults.get(name))
+        if op.variadic and name == op.sequence:
+            args += value
+        else:
+            args.append(list(value) if name == op.sequence else value)
+    return tuple(args), rest
+
+
+def _note_masks(nodes: Iterable[Any]) -> None:
+    """Give arrays that an op takes for constants, like the condition of `where`, leaves.
+
+    They were computed of what is not known, so they are no literals.
+    """
+    for node in nodes:
+        if isinstance(node, Node) and node.op.constants and "call" not in (node.notes or {}):
+            masks = {
+                name: Leaf(value.shape, value.dtype, name=name)
+                for name, value in node.options.items()
+                if name in node.op.constants and isinstance(value, np.ndarray)
+            }
+            if masks:
+                args, options = call_of(node)
+                node.notes = {
+                    **(node.notes or {}),
+                    "call": arranged(node.op, {**node.op.bind(args, options), **masks}),
+                }

@@ -100,7 +100,8 @@ class Leaf:
     """Where a graph begins: a value that no recorded op made.
 
     ``requires_grad`` is False for constants, which are in the graph for its picture only. A walk
-    knows a leaf by its ``plan``, which is None.
+    knows a leaf by its ``plan``, which is None. Notes, beside hooks: of an array "array", a weak
+    reference to it, and under `modes.tracing` the "value" of a constant.
     """
 
     __slots__ = ("dtype", "grad", "name", "notes", "number", "requires_grad", "shape")

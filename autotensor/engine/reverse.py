@@ -7,6 +7,7 @@ Tensor of a kept array and the node it came from, and the rules run unchanged.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from copy import copy
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -124,6 +125,7 @@ def reverse(
             raise errors.graph_freed(plan.op.name, node.shape)
         if wrap is not None:
             kept = wrapped(node, wrap)
+        seen = _traced(node, wrap) if traced and wrap is not None else node
         live = None
         guarded = True if lives else node.fragile == SELECTS
         if guarded:
@@ -145,10 +147,10 @@ def reverse(
                     with np.errstate(all="ignore"):
                         raw = kept if traced else node.kept
                         c = pull_live(
-                            g, live, kept, raw, node, parent, pull, way, lives, cotangents
+                            g, live, kept, raw, seen, parent, pull, way, lives, cotangents
                         )
                 else:
-                    c = pull(g, kept, node, parent)
+                    c = pull(g, kept, seen, parent)
                 try:
                     fits = c.shape == parent.shape and c.dtype is parent.dtype
                 except AttributeError:
@@ -235,6 +237,29 @@ def wrapped(node: Node, wrap: Wrap) -> tuple[Any, ...]:
 
 def _wrapped(value: Any, parent: Any, wrap: Wrap) -> Any:
     return wrap(value, parent) if isinstance(parent, (Node, Leaf)) else value
+
+
+def _traced(node: Node, wrap: Wrap) -> Node:
+    """`node` as rules see it, with Tensors in its options where Tensors were given."""
+    call = node.notes and node.notes.get("call")
+    if not call or not node.options:
+        return node
+    given = node.op.bind(*call)
+    seen = copy(node)
+    seen.options = {
+        name: _with_nodes(value, given.get(name), wrap) for name, value in node.options.items()
+    }
+    return seen
+
+
+def _with_nodes(value: Any, given: Any, wrap: Wrap) -> Any:
+    """`value` with a Tensor wherever `given`, of the same structure, has a node."""
+    if isinstance(given, (Node, Leaf)):
+        return wrap(value, given)
+    if type(given) in (tuple, list) and type(value) is type(given):
+        pairs = zip(value, given, strict=True)
+        return type(given)(_with_nodes(v, g, wrap) for v, g in pairs)
+    return value
 
 
 def _as_array(c: Any, op: Any, name: str, wrap: Wrap | None) -> Any:

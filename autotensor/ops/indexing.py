@@ -29,6 +29,13 @@ scatter = linear(
     values=lambda g, i, indices: _take(g, indices[i]),
     jointly=True,
     cases=[{"values": [(3,), (2,)], "indices": [1, (0, [0, 0])], "shape": (2, 3)}],
+    source="""
+def scatter(values, indices, shape):
+    out = np.zeros(shape, np.result_type(*values))
+    for index, value in zip(indices, values):
+        np.add.at(out, index, value)
+    return out
+""",
 )
 
 linear(
@@ -59,6 +66,7 @@ viewed = linear(
     name="view",
     selects=True,
     a=lambda g, window, shape: Scatter(scatter, window, g, shape),
+    source="def view(a, window):\n    return a[window].copy()",
     cases=[
         {"a": (3, 4), "window": Window(_sample.T[1:, ::-2], _sample)},
         {"a": (3, 4), "window": Window(_sample[1, ...], _sample)},
@@ -102,6 +110,12 @@ with_entries: Op = linear(
     a=lambda g, index: Cleared(with_entries, g, index),
     value=_written,
     jointly=True,
+    source="""
+def with_entries(a, index, value):
+    out = np.array(a)
+    out[index] = value
+    return out[()]
+""",
     cases=[
         {"a": (3, 4), "index": 1, "value": (4,)},
         {"a": (3, 4), "index": (slice(None), 2), "value": ()},
@@ -128,6 +142,12 @@ added_at = linear(
     a=lambda g: g,
     value=lambda g, index, shape: unbroadcast(g[index], shape),
     jointly=True,
+    source="""
+def add_at(a, index, value):
+    out = np.array(a)
+    np.add.at(out, index, value)
+    return out
+""",
     cases=[
         {"a": (3, 4), "index": 1, "value": (4,)},
         {"a": (3, 4), "index": ([0, 2, 0],), "value": (3, 1)},

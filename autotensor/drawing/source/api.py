@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from autotensor.drawing.source.printing import text
 from autotensor.drawing.source.program import program
 from autotensor.drawing.source.simplify import alive
 from autotensor.drawing.source.simplify import simplify as simplified
-from autotensor.drawing.tracing import nodes_in, trace
+from autotensor.drawing.tracing import parents_of, trace
 from autotensor.engine.graph import Leaf, Made, Node, reachable
 from autotensor.engine.modes import enable_grad, tracing
 from autotensor.transforms import open_alias
@@ -93,8 +93,9 @@ def source(
     >>> print(at.source(lambda t: np.tanh(t) ** 2)(0.5))
     """
     if isinstance(target, Tensor):
-        variables = list(variables_of(sys._getframe(1).f_locals))
-        return _of_loss(target, wrt, dict(names or {}), variables, simplify)
+        space = sys._getframe(1).f_locals
+        found = list(variables_of(space)), _arrays_in(space)
+        return _of_loss(target, wrt, dict(names or {}), found, simplify)
     if not callable(target):
         raise TypeError(
             f"at.source() writes a Tensor or a function; got {type(target).__name__}. An ndarray "
@@ -112,7 +113,7 @@ def _of_loss(
     loss: Tensor,
     wrt: Any,
     given: dict[str, Tensor],
-    variables: Sequence[tuple[str, Any]],
+    found: tuple[Sequence[tuple[str, Any]], dict[int, str]],
     short: bool,
 ) -> str:
     several = wrt if isinstance(wrt, (tuple, list)) else () if wrt is None else (wrt,)
@@ -121,6 +122,7 @@ def _of_loss(
             raise TypeError(
                 f"at.source(loss, wrt=...) takes tensors of the graph; got {type(value).__name__}"
             )
+    variables, arrays = found
     names = {tensor._node: name for name, tensor in reversed(variables) if tensor._node}
     if loss._node is None or not loss.requires_grad:
         raise errors.nothing_to_differentiate()
@@ -136,7 +138,7 @@ def _of_loss(
             )
     if wrt is None:
         nodes = [node for node in reversed(order) if isinstance(node, Leaf)]
-    return _written(loss, nodes, names, (), short)
+    return _written(loss, nodes, names, arrays, (), short)
 
 
 def _of_call(
@@ -172,15 +174,14 @@ def _of_call(
         loss = _called(function, args, kwargs, opened)
     if not isinstance(loss, Tensor):
         raise errors.not_a_tensor_output("source", loss)
-    names: dict[Any, str] = {
-        tensor._node: name
-        for name, tensor in reversed(list(_captured(function)))
-        if tensor._node is not None
-    }
+    space = _captured(function)
+    captured = list(variables_of(space))
+    names: dict[Any, str] = {t._node: name for name, t in reversed(captured) if t._node}
     names |= {tensor._node: name for name, tensor in given.items() if tensor._node}
     names |= {node: name for name, node in leaves.items()}
     nodes = [leaves[name] for name in chosen]
-    return _written(loss, nodes, names, [(node, name) for name, node in leaves.items()], short)
+    parameters = [(node, name) for name, node in leaves.items()]
+    return _written(loss, nodes, names, _arrays_in(space), parameters, short)
 
 
 def _is_array(value: Any) -> bool:
@@ -214,22 +215,26 @@ def _called(
     return function(*positional, **{name: opened[name] for name in kwargs})
 
 
-def _captured(function: Any) -> Iterator[tuple[str, Tensor]]:
-    """The tensors that a function finds in its closure and among the globals that it names."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    if code is None:
-        return
-    space = inspect.getclosurevars(inspect.unwrap(function))
-    yield from variables_of({**space.globals, **space.nonlocals})
+def _captured(function: Any) -> dict[str, Any]:
+    """What a function finds in its closure and among the globals that it names."""
+    function = inspect.unwrap(function)
+    if not inspect.isfunction(function):
+        return {}
+    space = inspect.getclosurevars(function)
+    return {**space.globals, **space.nonlocals}
+
+
+def _arrays_in(space: Mapping[str, Any]) -> dict[int, str]:
+    """The names of the arrays among variables, by id."""
+    return {id(v): n for n, v in reversed(space.items()) if isinstance(v, np.ndarray)}
 
 
 def _all_below(roots: Sequence[Any]) -> list[Any]:
     found, stack = set(roots), list(roots)
     while stack:
-        node = stack.pop()
-        parents = nodes_in(node.args if isinstance(node, Made) else node.parents)
-        stack += [p for p in parents if p not in found]
-        found.update(parents)
+        parents = set(parents_of(stack.pop())) - found
+        stack += parents
+        found |= parents
     return list(found)
 
 
@@ -237,6 +242,7 @@ def _written(
     loss: Tensor,
     nodes: Sequence[Any],
     names: dict[Any, str],
+    arrays: Mapping[int, str],
     parameters: Sequence[tuple[Any, str]],
     short: bool,
 ) -> str:
@@ -245,6 +251,10 @@ def _written(
     root: Any = loss._node or loss._leaf()
     run = trace([loss], set(nodes)) if loss.requires_grad else None
     labels = {}
+    for node in _all_below([root]):
+        known = node.notes and "array" in node.notes and node.notes["array"]()
+        if id(known) in arrays:
+            names.setdefault(node, arrays[id(known)])
     gradients = []
     for node in nodes:
         found = run.gradients.get(node) if run is not None else None

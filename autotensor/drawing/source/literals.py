@@ -61,6 +61,8 @@ def literal(value: Any, weak: bool = False) -> str:
         return f"{{{', '.join(f'{literal(k)}: {literal(v)}' for k, v in value.items())}}}"
     if type(value) is slice:
         return f"slice({literal(value.start)}, {literal(value.stop)}, {literal(value.step)})"
+    if type(value) is Window:
+        return literal(_as_index(value))
     if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
         return _dtype(np.dtype(value))
     if value in (float, int, bool, complex):

@@ -12,7 +12,7 @@ import numpy as np
 
 from autotensor.array import Tensor
 from autotensor.drawing.source.literals import is_short
-from autotensor.drawing.tracing import nodes_in
+from autotensor.drawing.tracing import arranged, call_of, parents_of
 from autotensor.engine.graph import Leaf, Made, Node
 from autotensor.engine.modes import no_grad, tracing
 from autotensor.engine.primitive import Op
@@ -105,19 +105,12 @@ def _below(nodes: Iterable[Any], known: Mapping[Any, Any] = MappingProxyType({})
     found = {node for node in nodes if node not in known}
     stack = list(found)
     while stack:
-        for parent in _used(stack.pop()):
+        for parent in parents_of(stack.pop()):
             if parent not in found and parent not in known:
                 found.add(parent)
                 stack.append(parent)
-    return sorted(found, key=lambda node: node.number)
-
-
-def _used(node: Any) -> list[Any]:
-    if isinstance(node, Made):
-        return nodes_in(node.args) + nodes_in(node.options)
-    if node.notes and "call" in node.notes and node.op is not PICK:
-        return nodes_in(node.notes["call"][0]) + nodes_in(node.notes["call"][1])
-    return nodes_in(node.parents)
+    # Leaves first, since those of arrays are made when they are used.
+    return sorted(found, key=lambda node: (isinstance(node, (Node, Made)), node.number))
 
 
 class _Building:
@@ -126,6 +119,7 @@ class _Building:
         self.named = named
         self.calls: list[Call] = []
         self.places: dict[Any, Ref] = {}
+        self.arrays: dict[int, Ref] = {}  # of arrays that are used more than once
 
     def add(self, node: Any) -> None:
         """Add the call of one node, whose parents are there."""
@@ -139,7 +133,7 @@ class _Building:
 
     def _added(self, node: Any, label: str) -> Ref:
         if isinstance(node, Several):
-            return self._call(node.op, *_arguments(node), (), node.dtype, label)
+            return self._call(node.op, *call_of(node), (), node.dtype, label)
         if isinstance(node, Node):
             if node.op is PICK:
                 whole, place = self.places[node.parents[0]], node.options["place"]
@@ -150,14 +144,7 @@ class _Building:
                 return self._call(
                     operator.getitem, (node.parents[0], place), {}, node.shape, node.dtype, label
                 )
-            if node.notes and "call" in node.notes:
-                args, options = node.notes["call"]
-            else:
-                args, options = _arguments(node)
-                options = {
-                    name: self._mask(name, value, node) if name in node.op.constants else value
-                    for name, value in options.items()
-                }
+            args, options = call_of(node)
             return self._function(node.op, args, options, node.shape, node.dtype, label)
         if isinstance(node, Made):
             ref = self._function(
@@ -166,17 +153,20 @@ class _Building:
             if node.place is None:
                 return ref
             return self._call(operator.getitem, (ref, node.place), {}, node.shape, node.dtype, label)
+        known = node.notes and node.notes.get("array") and node.notes["array"]()
         value = node.notes.get("value") if node.notes and node not in self.named else None
         value = value if value is not None and is_short(value) else None
+        if known is not None and id(known) in self.arrays:
+            # The same array, noted by the graph and by what traced it, which alone has the value.
+            ref = self.arrays[id(known)]
+            if value is not None:
+                self.calls[ref.place].value = value
+            return ref
         self.calls.append(Call(None, (), {}, node.shape, node.dtype, node, "", value))
-        return Ref(len(self.calls) - 1)
-
-    def _mask(self, name: str, value: Any, node: Any) -> Any:
-        """A constant of an op, which is not known to be one for other values of the leaves."""
-        if not isinstance(value, np.ndarray):
-            return value
-        self.calls.append(Call(None, (), {}, value.shape, value.dtype, (node, name)))
-        return Ref(len(self.calls) - 1)
+        ref = Ref(len(self.calls) - 1)
+        if known is not None:
+            self.arrays[id(known)] = ref
+        return ref
 
     def _function(
         self, function: Any, args: Any, options: Any, shape: Any, dtype: Any, label: str
@@ -184,7 +174,7 @@ class _Building:
         if isinstance(function, Op):
             if _is_own(function):
                 return self._expanded(function, args, options, label)
-            args, options = _arranged(function, function.bind(args, options))
+            args, options = arranged(function, function.bind(args, options))
         return self._call(function, args, options, shape, dtype, label)
 
     def _call(
@@ -218,30 +208,3 @@ def _is_own(op: Op) -> bool:
     """Whether an op is made of NumPy's functions, inside the package."""
     module = getattr(op.function, "__module__", None) or ""
     return module.startswith("autotensor.") and not op.source and not op.users
-
-
-def _arguments(node: Node) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The call that a node stands for, with nodes in place of Tensors."""
-    op = node.op
-    given: dict[str, Any] = dict(node.options)
-    for (name, i), parent in zip(op.slots(len(node.parents)), node.parents, strict=True):
-        if i is None:
-            given[name] = parent
-        else:
-            given[name] = (*given.get(name, ()), parent)
-    return _arranged(op, given)
-
-
-def _arranged(op: Op, given: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Arguments by name as one writes them: inputs by position, options by name."""
-    args: list[Any] = []
-    rest = dict(given)
-    for name in op.params[: op.positional]:
-        if name in op.keywords or (name not in rest and name not in op.inputs):
-            break
-        value = rest.pop(name, op.defaults.get(name))
-        if op.variadic and name == op.sequence:
-            args += value
-        else:
-            args.append(list(value) if name == op.sequence else value)
-    return tuple(args), rest

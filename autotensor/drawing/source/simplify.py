@@ -5,6 +5,7 @@ Every rewriting keeps shape and dtype, and the value but for the rounding of a f
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Container
 from typing import Any
 
@@ -146,14 +147,27 @@ class _Rewriting:
         """A number in place of an array of one number, beside one that has the shape."""
         for i, value in enumerate(call.args):
             other = call.args[1 - i]
-            full = self.made_by(value, np.full, np.broadcast_to)
-            if full is not None and self.same(other, call) and full.dtype == call.dtype:
-                number = full.args[1] if full.function is np.full else full.args[0]
-                made = self.of(number)
-                if made is None or not made.shape:
-                    args = list(call.args)
-                    args[i] = number
-                    return self.new(call, call.function, *args)
+            number = self._filling(value, call.dtype)
+            if number is not None and self.same(other, call):
+                args = list(call.args)
+                args[i] = number
+                return self.new(call, call.function, *args)
+        return None
+
+    def _filling(self, value: Any, dtype: Any) -> Any:
+        """The one number that fills an array of this dtype, or None."""
+        made = self.of(value)
+        if made is not None and made.dtype == dtype and made.shape:
+            if made.function is None:
+                value = made.value
+            elif made.function in (np.full, np.broadcast_to) or function_of(made) is np.broadcast_to:
+                number = made.args[1] if made.function is np.full else made.args[0]
+                inner = self.of(number)
+                return number if inner is None or not inner.shape else None
+        if isinstance(value, np.ndarray) and value.ndim and value.size and value.dtype == dtype:
+            flat = value.reshape(-1)
+            if flat[0].tobytes() * flat.size == flat.tobytes():
+                return flat[0].item() if dtype.char in "fdFD" else flat[0]
         return None
 
 
@@ -181,6 +195,10 @@ def _frozen(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return (value.shape, value.dtype, value.tobytes())
     return value if isinstance(value, Ref) else (type(value), repr(value), value)
+
+
+def _is_mask(call: Call | None) -> bool:
+    return call is not None and call.dtype.kind == "b"
 
 
 # -- rules ----------------------------------------------------------------------------------------
@@ -292,8 +310,11 @@ def _copied(r: _Rewriting, call: Call) -> Call | Ref | None:
     spread = r.made_by(call.args[0], np.broadcast_to)
     made = r.of(spread.args[0]) if spread is not None else None
     if made is not None and not made.shape:
-        options = {} if made.function is not None else {"dtype": call.dtype}
-        return r.new(call, np.full, call.shape, spread.args[0], options=options)  # type: ignore[union-attr]
+        number = r.number(spread.args[0])  # type: ignore[union-attr]
+        if number is not None:
+            full = np.full(call.shape, number, call.dtype)
+            return r.put(Call(None, (), {}, call.shape, call.dtype, value=full))
+        return r.new(call, np.full, call.shape, spread.args[0])  # type: ignore[union-attr]
     return _moved(r, call)
 
 
@@ -324,6 +345,8 @@ def _transposed(r: _Rewriting, call: Call) -> Call | Ref | None:
 def _matmul(r: _Rewriting, call: Call) -> Call | Ref | None:
     ones, g = call.args
     rows = r.of(g)
+    known = r.of(ones)
+    ones = known.value if known is not None and known.function is None else ones
     is_ones = isinstance(ones, np.ndarray) and ones.ndim == 1 and bool(np.all(ones == 1))
     if is_ones and rows is not None and len(rows.shape) == 2 and rows.dtype == call.dtype:
         return r.new(call, np.sum, g, options={"axis": 0})
@@ -345,3 +368,31 @@ def _where(r: _Rewriting, call: Call) -> Call | Ref | None:
         return x
     taken = isinstance(condition, (bool, np.bool_, np.ndarray)) and bool(np.all(condition))
     return x if taken and r.same(x, call) else None
+
+
+@_rule(operator.ne, np.not_equal)
+def _differs(r: _Rewriting, call: Call) -> Call | Ref | None:
+    """Masks that went through numbers and back."""
+    x, y = call.args
+    made = r.of(x)
+    if made is None or not r.is_number(y, 0):
+        return None
+    if _is_mask(made) and made.shape == call.shape:
+        return x  # type: ignore[no-any-return]
+    numbers = r.made_by(x, np.astype)
+    if numbers is not None and _is_mask(r.of(numbers.args[0])):
+        return numbers.args[0]  # type: ignore[no-any-return]
+    chosen = r.made_by(x, np.where)
+    if chosen is None or not r.is_number(chosen.args[2], 0):
+        return None
+    mask, taken, _ = chosen.args
+    if not _is_mask(r.of(mask)) or r.calls[mask.place].shape != call.shape:
+        return None
+    known = r.of(taken)
+    value = known.value if known is not None and known.function is None else taken
+    if isinstance(value, (np.ndarray, float, int)) and bool(np.all(value)):
+        return mask  # type: ignore[no-any-return]
+    numbers = r.made_by(taken, np.astype)
+    if numbers is not None and _is_mask(r.of(numbers.args[0])) and r.same(numbers.args[0], call):
+        return r.new(call, np.bitwise_and, mask, numbers.args[0])
+    return None
