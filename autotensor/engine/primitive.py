@@ -91,7 +91,7 @@ class Op:
     defaults, keywords : of arguments whose default is no literal; that are given by name only.
     checked : options that no rule names: a call that needs a gradient may not give them.
     cases, domain, complex : what the tests run the rules on, as plain data; see CONTRIBUTING.
-    source : a definition of the function in NumPy alone, where `at.source` cannot write its calls.
+    source : how `at.source` writes the function: a definition in NumPy alone, or a name of NumPy's.
     """
 
     def __init__(

@@ -28,7 +28,10 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     if extra > 0:
         if given[extra:] == shape and shape and g.dtype.char in _BLAS and _once(g):
             rows = math.prod(given[:extra])
-            return (_ones(rows, g.dtype.char) @ g.reshape((rows, math.prod(shape)))).reshape(shape)
+            if extra > 1 or len(shape) > 1:
+                g = g.reshape((rows, math.prod(shape)))
+            sums = _ones(rows, g.dtype.char) @ g
+            return sums if len(shape) == 1 else sums.reshape(shape)
         g = g.sum(tuple(range(extra)))
         given = given[extra:]
     if extra < 0 or any(a != b and b != 1 for a, b in zip(given, shape, strict=True)):

@@ -43,6 +43,7 @@ _einsum = linear(
     name="einsum",
     operands=_einsum_vjp,
     broadcasts=True,
+    source="np.einsum",
     cases=[{"subscripts": "ij,jk->ik", "operands": [(2, 3), (3, 2)]}],
 )
 

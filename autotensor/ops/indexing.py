@@ -29,8 +29,7 @@ scatter = linear(
     values=lambda g, i, indices: _take(g, indices[i]),
     jointly=True,
     cases=[{"values": [(3,), (2,)], "indices": [1, (0, [0, 0])], "shape": (2, 3)}],
-    source="""
-def scatter(values, indices, shape):
+    source="""def scatter(values, indices, shape):
     out = np.zeros(shape, np.result_type(*values))
     for index, value in zip(indices, values):
         np.add.at(out, index, value)
@@ -110,8 +109,7 @@ with_entries: Op = linear(
     a=lambda g, index: Cleared(with_entries, g, index),
     value=_written,
     jointly=True,
-    source="""
-def with_entries(a, index, value):
+    source="""def with_entries(a, index, value):
     out = np.array(a)
     out[index] = value
     return out[()]
@@ -142,8 +140,7 @@ added_at = linear(
     a=lambda g: g,
     value=lambda g, index, shape: unbroadcast(g[index], shape),
     jointly=True,
-    source="""
-def add_at(a, index, value):
+    source="""def add_at(a, index, value):
     out = np.array(a)
     np.add.at(out, index, value)
     return out

@@ -161,6 +161,8 @@ def _as_index(window: Window) -> Any:
     shape, _, dtype = window.whole
     if window.dtype != dtype:
         raise Unwritable("a view of the real or imaginary part, written to in place,")
+    if not shape and math.prod(window.shape) == 1:
+        return (None,) * len(window.shape)
     size = math.prod(shape)
     numbers = window.laid_out(np.arange(size).reshape(shape)) if size else np.zeros(shape, int)
     seen = window.see(numbers)

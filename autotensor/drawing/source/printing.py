@@ -186,6 +186,8 @@ class _Writing:
     def _called(self, call: Call) -> str:
         """What the text calls the function, which it imports or defines as needed."""
         function = call.function
+        if isinstance(function, Op) and function.source.startswith("np."):
+            return function.source
         if isinstance(function, Op) and function.source:
             self.helpers[function.name] = function.source.strip("\n")
             self.names.taken.add(function.name)
