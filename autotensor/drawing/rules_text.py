@@ -51,12 +51,14 @@ def _body(rule: Any) -> tuple[str, bool]:
 @functools.lru_cache(maxsize=1024)
 def _lambda(code: CodeType) -> tuple[str, bool] | None:
     source = "".join(linecache.getlines(code.co_filename))
+    # Where the instructions come from, but those of the function as a whole, which have no width.
+    places = [(line, start) for line, _, start, end in code.co_positions() if start != end]
     for node in _lambdas(source):
-        if node.lineno <= code.co_firstlineno <= (node.end_lineno or node.lineno):
-            made = compile(ast.Expression(node), "<rule>", "eval").co_consts[0]
-            if isinstance(made, CodeType) and _alike(made, code):
-                text = " ".join(str(ast.get_source_segment(source, node.body)).split())
-                return text, isinstance(node.body, (ast.Name, ast.Call, ast.Attribute))
+        body = node.body
+        start, end = (body.lineno, body.col_offset), (body.end_lineno or 0, body.end_col_offset or 0)
+        if places and all(start <= place < end for place in places):
+            text = " ".join(str(ast.get_source_segment(source, body)).split())
+            return text, isinstance(body, (ast.Name, ast.Call, ast.Attribute))
     return None
 
 
@@ -66,14 +68,5 @@ def _lambdas(source: str) -> tuple[ast.Lambda, ...]:
         tree = ast.parse(source)
     except SyntaxError:  # of a notebook's cell, with commands that are no Python
         return ()
-    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.Lambda))
-
-
-def _alike(made: CodeType, code: CodeType) -> bool:
-    """Whether two lambdas do the same; one that was compiled alone has no closure."""
-    return (
-        made.co_varnames == code.co_varnames
-        and {*made.co_names} <= {*code.co_names, *code.co_freevars}
-        and repr(made.co_consts) == repr(code.co_consts)
-        and (made.co_code == code.co_code or bool(code.co_freevars))
-    )
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+    return tuple(reversed(found))  # inner ones first
