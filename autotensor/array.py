@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, final
 import numpy as np
 
 from autotensor import errors
-from autotensor.engine.graph import Leaf, Node
+from autotensor.engine.graph import Leaf, Made, Node
 from autotensor.engine.memory import solid
-from autotensor.engine.modes import enable_grad, no_grad, recording
+from autotensor.engine.modes import TRACE, enable_grad, mode, no_grad, recording
 
 __all__ = ["Handle", "Tensor", "attach", "name_of"]
 
@@ -110,6 +110,9 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """A constant with the same value, outside the graph; a write to one leaves the other."""
+        if mode.get() & TRACE:
+            given = (self._node or self._leaf(),)
+            return Tensor(self._data, Made(np.asarray, given, {}, None, self.shape, self.dtype))
         return Tensor(self._data, None)
 
     # -- the graph -------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from autotensor.array import Tensor, attach
 from autotensor.dispatch import apply
 from autotensor.engine.forward import forward
 from autotensor.engine.graph import Leaf, Node, reachable
-from autotensor.engine.modes import enable_grad, no_grad, recording, unwatched
+from autotensor.engine.modes import TRACE, enable_grad, mode, no_grad, recording, unwatched
 from autotensor.engine.primitive import linear, same
 from autotensor.engine.reverse import reverse
 from autotensor.gradients import deposit, sum_gradients
@@ -196,7 +196,9 @@ class _Run:
     def records(self, given: Sequence[Any]) -> bool:
         """Whether a walk with these cotangents or tangents is itself to be differentiated."""
         return recording() and (
-            self.outside or any(isinstance(x, Tensor) and x.requires_grad for x in given)
+            self.outside
+            or (self.tensors_in and bool(mode.get() & TRACE))
+            or any(isinstance(x, Tensor) and x.requires_grad for x in given)
         )
 
     def give(self, value: Any, as_tensor: bool) -> Any:

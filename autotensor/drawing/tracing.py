@@ -162,13 +162,15 @@ def arranged(op: Op, given: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[st
     rest = dict(given)
     for name in op.params[: op.positional]:
         if name in op.keywords or (name not in rest and name not in op.inputs):
-            break
+            break  # the others go by name
         value = rest.pop(name, op.defaults.get(name))
         if op.variadic and name == op.sequence:
             args += value
         else:
             args.append(list(value) if name == op.sequence else value)
-    return tuple(args), rest
+    missing = object()
+    assumed = [n for n, v in rest.items() if v is op.defaults.get(n, missing)]
+    return tuple(args), {n: v for n, v in rest.items() if n not in assumed}
 
 
 def _note_masks(nodes: Iterable[Any]) -> None:

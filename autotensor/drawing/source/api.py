@@ -164,6 +164,11 @@ def _of_call(
     with enable_grad(), tracing():
         for name, value in arguments.items():
             if name in chosen:
+                if not _is_array(value) and not isinstance(value, (int, float, complex, list)):
+                    raise TypeError(
+                        f"at.source() differentiates by arrays; {name!r} is a "
+                        f"{type(value).__name__}. Pass its arrays as arguments of their own."
+                    )
                 opened[name] = open_alias(value.detach() if isinstance(value, Tensor) else value)
             elif _is_array(value):
                 data = value.numpy() if isinstance(value, Tensor) else np.array(value)
@@ -282,5 +287,5 @@ def _written(
             if call.function is None and call.value is None and isinstance(call.node, Leaf)
         ]
         both = sorted({*leaves, *(n for n in nodes if isinstance(n, Leaf))}, key=lambda n: n.number)
-        parameters = [(node, names.get(node, "constant")) for node in both]
+        parameters = [(n, names.get(n) or name_of(n) or "constant") for n in both]
     return text(written, names, parameters, inline=short)

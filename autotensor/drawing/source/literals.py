@@ -43,7 +43,7 @@ def literal(value: Any, weak: bool = False) -> str:
         For anything else, and for arrays too large to be written out.
     """
     if isinstance(value, np.ndarray):
-        return _array(value)
+        return _array(value) if value.ndim else _scalar(value[()], weak)
     if isinstance(value, np.generic):
         return _scalar(value, weak)
     if isinstance(value, (bool, str, bytes, int, type(None), type(...))):
@@ -60,7 +60,8 @@ def literal(value: Any, weak: bool = False) -> str:
     if type(value) is dict:
         return f"{{{', '.join(f'{literal(k)}: {literal(v)}' for k, v in value.items())}}}"
     if type(value) is slice:
-        return f"slice({literal(value.start)}, {literal(value.stop)}, {literal(value.step)})"
+        bounds = (value.start, value.stop, *([] if value.step is None else [value.step]))
+        return f"slice({', '.join(map(literal, bounds))})"
     if type(value) is Window:
         return literal(_as_index(value))
     if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):

@@ -67,6 +67,7 @@ class Names:
 
     def __init__(self, taken: Sequence[str]) -> None:
         self.taken = set(taken)
+        self.count = 0
 
     def free(self, wanted: str) -> str:
         """An identifier like `wanted` that nothing else has."""
@@ -82,11 +83,11 @@ class Names:
 
     def numbered(self, letter: str) -> str:
         """The next free one of ``v1``, ``v2``, …"""
-        count = 1
-        while f"{letter}{count}" in self.taken:
-            count += 1
-        self.taken.add(f"{letter}{count}")
-        return f"{letter}{count}"
+        self.count += 1
+        while f"{letter}{self.count}" in self.taken:
+            self.count += 1
+        self.taken.add(f"{letter}{self.count}")
+        return f"{letter}{self.count}"
 
 
 def text(
@@ -176,8 +177,7 @@ class _Writing:
     def _outside(self, call: Call) -> Text:
         if call.value is not None:
             return _signed(literal(call.value))
-        wanted = call.node[1] if type(call.node) is tuple else self.given.get(call.node)
-        name = self.names.free(wanted or "constant")
+        name = self.names.free(self.given.get(call.node) or call.node.name or "constant")
         self.parameters.append(name)
         return name, _ATOM
 
@@ -219,8 +219,8 @@ class _Writing:
             shape = call.args[1] if len(call.args) == 2 else call.options["shape"]
             inner = ", ".join(map(str, shape)) if type(shape) in (tuple, list) else str(shape)
             return f"{self._operand(call.args[0], _ATOM)}.reshape({inner or '()'})", _ATOM
-        if function is np.astype and len(call.args) == 1 and {*call.options} == {"dtype"}:
-            kind = literal(np.dtype(call.options["dtype"]))
+        if function is np.astype and len(call.args) + len(call.options) == 2:
+            kind = literal(np.dtype([*call.args, *call.options.values()][1]))
             return f"{self._operand(call.args[0], _ATOM)}.astype({kind})", _ATOM
         form = _FORMS.get(function)
         if form is not None and not call.options and len(call.args) == len(form[2]):
@@ -241,9 +241,13 @@ class _Writing:
         return f"{self._called(call)}({', '.join(args)})", _ATOM
 
     def _floats(self, call: Call) -> bool:
-        """Whether 2 means what 2.0 does in this call: it is by entry, on floats."""
+        """Whether 2 means what 2.0 does in this call, and what np.float64(2) does: it is on floats."""
         known = [self.program.calls[ref.place] for ref in refs_in(call.args)]
+        known = [made for made in known if made.value is None or made.shape]
         kinds = {made.dtype.kind for made in known}
+        if any(made.dtype.char not in "dD?" for made in known) and len(known) < len(call.args):
+            if any(self.program.calls[r.place].value is not None for r in refs_in(call.args)):
+                return False
         return bool(kinds & {*"fc"}) and kinds <= {*"fcb"} and call.dtype.kind in "fcb"
 
     def _operand(self, value: Any, least: int, floats: bool = False) -> str:
@@ -252,6 +256,10 @@ class _Writing:
 
     def _text(self, value: Any, floats: bool = False) -> Text:
         if isinstance(value, Ref):
+            made = self.program.calls[value.place]
+            if floats and self.inline and made.value is not None and not made.shape:
+                if made.dtype.char in "dD":
+                    return self._text(made.value.item(), floats)
             return self.texts[value.place]
         if type(value) is float and value.is_integer() and floats and abs(value) < 1e15:
             return _signed(str(int(value))) if str(value) != "-0.0" else _signed("-0.0")

@@ -154,7 +154,8 @@ class _Building:
                 return ref
             return self._call(operator.getitem, (ref, node.place), {}, node.shape, node.dtype, label)
         known = node.notes and node.notes.get("array") and node.notes["array"]()
-        value = node.notes.get("value") if node.notes and node not in self.named else None
+        known_as = node in self.named or node.name
+        value = node.notes.get("value") if node.notes and not known_as else None
         value = value if value is not None and is_short(value) else None
         if known is not None and id(known) in self.arrays:
             # The same array, noted by the graph and by what traced it, which alone has the value.

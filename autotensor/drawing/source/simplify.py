@@ -353,6 +353,11 @@ def _matmul(r: _Rewriting, call: Call) -> Call | Ref | None:
     return None
 
 
+@_rule(np.asarray)
+def _same(r: _Rewriting, call: Call) -> Call | Ref | None:
+    return call.args[0]  # type: ignore[no-any-return]
+
+
 @_rule(np.where)
 def _where(r: _Rewriting, call: Call) -> Call | Ref | None:
     if len(call.args) != 3:
@@ -360,10 +365,10 @@ def _where(r: _Rewriting, call: Call) -> Call | Ref | None:
     condition, x, y = call.args
     if isinstance(condition, Ref):
         known = r.calls[condition.place].value
-        condition = condition if known is None else known
         inner = r.made_by(x, np.where)
         if inner is not None and inner.args[0] == call.args[0]:
             return r.new(call, call.function, condition, inner.args[1], y)
+        condition = condition if known is None else known
     if isinstance(x, Ref) and x == y and r.same(x, call):
         return x
     taken = isinstance(condition, (bool, np.bool_, np.ndarray)) and bool(np.all(condition))
@@ -379,6 +384,8 @@ def _differs(r: _Rewriting, call: Call) -> Call | Ref | None:
         return None
     if _is_mask(made) and made.shape == call.shape:
         return x  # type: ignore[no-any-return]
+    if made.function is None and made.value is not None and np.all(made.value):
+        return r.put(Call(None, (), {}, call.shape, call.dtype, value=np.ones(call.shape, bool)))
     numbers = r.made_by(x, np.astype)
     if numbers is not None and _is_mask(r.of(numbers.args[0])):
         return numbers.args[0]  # type: ignore[no-any-return]
