@@ -17,7 +17,7 @@ from autotensor.engine.plan import INPUTS, RESULT
 from autotensor.engine.primitive import TABLE, Composite, Op
 from autotensor.engine.several import like
 from autotensor.naming import argument_where, by_register, by_rule, nearest, public
-from autotensor.results import SCALARS, record_several
+from autotensor.results import SCALARS, in_places, record_several
 from autotensor.storage import note_view
 
 __all__ = [
@@ -183,9 +183,8 @@ def _other(
     if made is None:
         made = like(out, [wrap(v) for v in out]) if isinstance(out, tuple) else wrap(out)
     if bits > RECORD:
-        given = (args, kwargs)
-        for place, result in _placed(made):
-            anomaly.observe(bits, op, raw, result, raw_kwargs, given=given, place=place)
+        for place, part in in_places(made):
+            anomaly.observe(bits, op, raw, part, raw_kwargs, given=(args, kwargs), place=place)
     return made
 
 
@@ -336,7 +335,7 @@ def call(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any
     result = function(*raw, **raw_kwargs)
     arrays = [a for a in args if isinstance(a, np.ndarray)]
     wrapped = wrap(_apart(result, arrays) if arrays else result)
-    for place, made in _placed(wrapped):
+    for place, made in in_places(wrapped):
         if isinstance(made._data, np.ndarray):
             if not made._data.flags.writeable:  # because its argument was not, most likely
                 made._data = _writeable(made._data)
@@ -345,14 +344,6 @@ def call(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any
             observed = raw, made, raw_kwargs
             anomaly.observe(bits, function, *observed, given=(args, kwargs), place=place)
     return wrapped
-
-
-def _placed(made: Any) -> list[tuple[int | None, Tensor]]:
-    """The Tensors among results, with their places; of one result the place is None."""
-    if type(made) is Tensor:
-        return [(None, made)]
-    parts = enumerate(made if isinstance(made, (tuple, list)) else ())
-    return [(place, part) for place, part in parts if type(part) is Tensor]
 
 
 def _flat(values: Sequence[Any]) -> list[Any]:

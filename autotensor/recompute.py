@@ -22,7 +22,7 @@ from autotensor.dispatch import SCALARS, record
 from autotensor.engine.deferred import Deferred
 from autotensor.engine.forward import forward
 from autotensor.engine.graph import Leaf, Node
-from autotensor.engine.modes import enable_grad, no_grad, recording
+from autotensor.engine.modes import TRACE, enable_grad, mode, no_grad, recording
 from autotensor.engine.primitive import Op
 from autotensor.engine.reverse import reverse
 from autotensor.replay import random_states, replayed
@@ -85,7 +85,7 @@ def checkpoint(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
     >>> x.grad, w.grad
     (tensor([ 0.36343099, -0.27243737]), tensor([0.72686198, 0.13621869]))
     """
-    if not recording():
+    if not recording() or mode.get() & TRACE:
         return function(*args, **kwargs)
     call = _Call(function, args, kwargs)
     first = call.run()

@@ -13,7 +13,7 @@ from autotensor.engine.primitive import Op
 from autotensor.engine.several import Several, like
 from autotensor.naming import numbers_in, public
 
-__all__ = ["SCALARS", "record_several"]
+__all__ = ["SCALARS", "in_places", "record_several"]
 
 SCALARS = frozenset({int, float, complex, bool})
 
@@ -71,3 +71,11 @@ def _scalars(result: Any) -> Any:
     if type(result) in SCALARS:
         result = np.asarray(result)
     return result[()] if isinstance(result, np.ndarray) and not result.ndim else result
+
+
+def in_places(made: Any) -> list[tuple[int | None, Tensor]]:
+    """The Tensors among results, with their places; of one result the place is None."""
+    if type(made) is Tensor:
+        return [(None, made)]
+    parts = enumerate(made if isinstance(made, (tuple, list)) else ())
+    return [(place, part) for place, part in parts if type(part) is Tensor]

@@ -377,7 +377,7 @@ def test_every_op_is_computed_again_from_its_node(name, entry):
 def test_nothing_is_looked_at_while_it_is_off(monkeypatch):
     calls = []
     for name in ("observe", "check_pull"):
-        monkeypatch.setattr(anomaly, name, lambda *args, name=name: calls.append(name))
+        monkeypatch.setattr(anomaly, name, lambda *args, name=name, **kwargs: calls.append(name))
 
     def program():
         x = leaf([1.0, 2.0])

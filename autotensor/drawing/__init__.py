@@ -6,6 +6,6 @@ from autotensor.drawing.data import Kept as Kept
 from autotensor.drawing.data import Vertex as Vertex
 from autotensor.drawing.model import Graph as Graph
 from autotensor.drawing.model import GraphvizError as GraphvizError
-from autotensor.drawing.source import source as source
+from autotensor.drawing.numpy_source import source as source
 
 __all__ = ["Edge", "Graph", "GraphvizError", "Kept", "Vertex", "graph", "source"]

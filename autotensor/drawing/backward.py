@@ -127,9 +127,7 @@ def _options(node: Any) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _steps(
-    run: Pass, ids: Mapping[Any, int], made: Mapping[Any, Vertex]
-) -> tuple[Step, ...]:
+def _steps(run: Pass, ids: Mapping[Any, int], made: Mapping[Any, Vertex]) -> tuple[Step, ...]:
     """The pulls by node, in their order."""
     by_node: dict[Any, list[Any]] = {}
     for pull in run.pulls:

@@ -55,7 +55,10 @@ def _lambda(code: CodeType) -> tuple[str, bool] | None:
     places = [(line, start) for line, _, start, end in code.co_positions() if start != end]
     for node in _lambdas(source):
         body = node.body
-        start, end = (body.lineno, body.col_offset), (body.end_lineno or 0, body.end_col_offset or 0)
+        start, end = (
+            (body.lineno, body.col_offset),
+            (body.end_lineno or 0, body.end_col_offset or 0),
+        )
         if places and all(start <= place < end for place in places):
             text = " ".join(str(ast.get_source_segment(source, body)).split())
             return text, isinstance(body, (ast.Name, ast.Call, ast.Attribute))

@@ -1,4 +1,4 @@
-"""The backward pass as it runs, op by op: the same walk and rules on Tensors that note what is done.
+"""The backward pass as it runs: the same walk and rules, on Tensors that note what is done.
 
 Nothing is freed by it, no ``.grad`` changes, and hooks run as in ``backward()``.
 """
@@ -58,7 +58,7 @@ class Pass(NamedTuple):
         """For each of `made` the node whose rule computed it, or whose cotangent it sums up."""
         ends = [pull.end for pull in self.pulls]
         # A sum of cotangents that arrived at one node is made by the walk, not by the next rule.
-        arrived = {
+        arrived: dict[Any, Any] = {
             pull.cotangent._node: pull.parent for pull in self.pulls if _is_made(pull.cotangent)
         }
         last = next(iter(self.gradients), None)
@@ -101,7 +101,7 @@ def trace(roots: Sequence[Tensor], stops: Collection[Any] | None = None) -> Pass
             c = c.add_to(None, False)
         pulls.append(Pull(node, argument, parent, g, c, next_number()))
 
-    _note_masks(reachable([root._node for root in roots if root.requires_grad]))
+    _note_masks(reachable([r._node for r in roots if r._node is not None and r.requires_grad]))
     with no_grad(), tracing():
         for root in roots:
             if root.requires_grad:

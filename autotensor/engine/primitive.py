@@ -341,9 +341,9 @@ def _declare(function: Any, kind: str, signature: str | None, rules: Any, facts:
             function.__name__, f"{len(rules)} rules for the arguments {', '.join(names)}"
         )
     by_name = {key: facts.pop(key) for key in list(facts) if key in names}
-    unknown = [key for key, fact in facts.items() if callable(fact) and key != "compute"]
-    if unknown:
-        raise errors.unknown_argument(function.__name__, unknown[0], names)
+    for key, fact in facts.items():
+        if callable(fact) and key != "compute":
+            raise errors.unknown_argument(function.__name__, key, names)
     op = Op(function, kind, signature, dict(zip(names, rules, strict=False)) | by_name, **facts)
     TABLE[function] = op
     return op

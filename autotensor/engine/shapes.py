@@ -69,7 +69,8 @@ def broadcast(g: Any, shape: tuple[int, ...]) -> Any:
         view = np.ndarray(shape, g.dtype, np.asarray(g), 0, (0,) * len(shape))
         view.flags.writeable = False
         return view
-    if not g.shape and math.prod(shape) <= _SMALL and _once(g):
+    traced = type(g) is not np.ndarray and _once(g)
+    if traced and not g.shape and math.prod(shape) <= _SMALL:
         return np.broadcast_to(g, shape).copy(order="C")
     return g if g.shape == shape else np.broadcast_to(g, shape)
 

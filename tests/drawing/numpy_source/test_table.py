@@ -57,7 +57,7 @@ def check(function, inputs, count, simplify, ulps=64):
     got = run(text, {f"x{i}": x for i, x in enumerate(inputs)})
     scalars = any(np.ndim(x) == 0 and np.iscomplexobj(x) for x in inputs)
     for g, wanted in zip(got, [value, *gradients], strict=True):
-        assert g.shape == np.shape(wanted) and g.dtype == wanted.dtype, text
+        assert (g.shape, g.dtype) == (np.shape(wanted), wanted.dtype), text
         if simplify or scalars:
             scale = np.max(np.abs(wanted), initial=0.0) + 1
             error = np.max(np.abs(g - wanted), initial=0.0)

@@ -4,6 +4,6 @@
 `literals` writes values and `printing` writes the function.
 """
 
-from autotensor.drawing.source.api import source as source
+from autotensor.drawing.numpy_source.api import source as source
 
 __all__ = ["source"]

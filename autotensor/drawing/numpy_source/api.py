@@ -14,10 +14,10 @@ from autotensor import errors
 from autotensor.array import Tensor, name_of
 from autotensor.drawing.collect import variables_of
 from autotensor.drawing.labels import clean
-from autotensor.drawing.source.printing import text
-from autotensor.drawing.source.program import program
-from autotensor.drawing.source.simplify import alive
-from autotensor.drawing.source.simplify import simplify as simplified
+from autotensor.drawing.numpy_source.printing import text
+from autotensor.drawing.numpy_source.program import program
+from autotensor.drawing.numpy_source.rewriting import alive
+from autotensor.drawing.numpy_source.simplify import simplify as simplified
 from autotensor.drawing.tracing import parents_of, trace
 from autotensor.engine.graph import Leaf, Made, Node, reachable
 from autotensor.engine.modes import enable_grad, tracing
@@ -231,7 +231,7 @@ def _captured(function: Any) -> dict[str, Any]:
 
 def _arrays_in(space: Mapping[str, Any]) -> dict[int, str]:
     """The names of the arrays among variables, by id."""
-    return {id(v): n for n, v in reversed(space.items()) if isinstance(v, np.ndarray)}
+    return {id(v): n for n, v in reversed([*space.items()]) if isinstance(v, np.ndarray)}
 
 
 def _all_below(roots: Sequence[Any]) -> list[Any]:

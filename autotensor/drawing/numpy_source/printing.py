@@ -13,15 +13,12 @@ from typing import Any
 import numpy as np
 
 from autotensor.drawing.labels import clean
-from autotensor.drawing.source.literals import (
-    Unwritable,
+from autotensor.drawing.numpy_source.literals import (
     index_text,
     literal,
-    number_text,
-    shape_text,
 )
-from autotensor.drawing.source.program import Call, Program, Ref, refs_in
-from autotensor.drawing.source.simplify import function_of
+from autotensor.drawing.numpy_source.program import Call, Program, Ref, refs_in
+from autotensor.drawing.numpy_source.rewriting import function_of
 from autotensor.engine.primitive import Op
 from autotensor.naming import written
 
@@ -162,7 +159,9 @@ class _Writing:
         width = min(max((len(line) for line, _ in self.lines), default=0), 60)
         body, label = [], ""
         for line, call in self.lines:
-            comment = "  ".join(filter(None, (_shape(call), call.label if call.label != label else "")))
+            comment = "  ".join(
+                filter(None, (_shape(call), call.label if call.label != label else ""))
+            )
             label = call.label
             body.append(f"    {line.ljust(width)}  # {comment}")
         comma = "," if len(self.program.outputs) == 1 else ""
@@ -257,9 +256,9 @@ class _Writing:
     def _text(self, value: Any, floats: bool = False) -> Text:
         if isinstance(value, Ref):
             made = self.program.calls[value.place]
-            if floats and self.inline and made.value is not None and not made.shape:
-                if made.dtype.char in "dD":
-                    return self._text(made.value.item(), floats)
+            plain = floats and self.inline and made.value is not None and not made.shape
+            if plain and made.dtype.char in "dD":
+                return self._text(made.value.item(), floats)
             return self.texts[value.place]
         if type(value) is float and value.is_integer() and floats and abs(value) < 1e15:
             return _signed(str(int(value))) if str(value) != "-0.0" else _signed("-0.0")

@@ -186,8 +186,8 @@ def _basic(seen: Any, shape: tuple[int, ...]) -> tuple[Any, ...] | None:
         step = (end - start) // (count - 1) if count > 1 else 1
         stop = end + (1 if step > 0 else -1)
         whole = step == 1 and start == 0 and stop == n
-        bounds = (None, None) if whole else (start, stop if stop >= 0 else None)
-        parts.append(slice(*bounds, None if step == 1 else step))
+        begin, finish = (None, None) if whole else (start, stop if stop >= 0 else None)
+        parts.append(slice(begin, finish, None if step == 1 else step))
         axis += 1
     try:
         read = np.arange(math.prod(shape)).reshape(shape)[tuple(parts)]

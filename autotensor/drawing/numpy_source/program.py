@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autotensor.array import Tensor
-from autotensor.drawing.source.literals import is_short
+from autotensor.drawing.numpy_source.literals import is_short
 from autotensor.drawing.tracing import arranged, call_of, parents_of
 from autotensor.engine.graph import Leaf, Made, Node
 from autotensor.engine.modes import no_grad, tracing
@@ -152,7 +152,9 @@ class _Building:
             )
             if node.place is None:
                 return ref
-            return self._call(operator.getitem, (ref, node.place), {}, node.shape, node.dtype, label)
+            return self._call(
+                operator.getitem, (ref, node.place), {}, node.shape, node.dtype, label
+            )
         known = node.notes and node.notes.get("array") and node.notes["array"]()
         known_as = node in self.named or node.name
         value = node.notes.get("value") if node.notes and not known_as else None
