@@ -10,12 +10,12 @@ import numpy as np
 
 from autotensor.engine.memory import Window
 
-__all__ = ["Unwritable", "index_text", "is_short", "literal", "number_text", "shape_text"]
+__all__ = ["UnwritableError", "index_text", "is_short", "literal", "number_text", "shape_text"]
 
 _LONGEST = 64  # entries of an array that is written out
 
 
-class Unwritable(TypeError):
+class UnwritableError(TypeError):
     """A value that cannot be written as source."""
 
 
@@ -39,7 +39,7 @@ def literal(value: Any, weak: bool = False) -> str:
 
     Raises
     ------
-    Unwritable
+    UnwritableError
         For anything else, and for arrays too large to be written out.
     """
     if isinstance(value, np.ndarray):
@@ -68,7 +68,7 @@ def literal(value: Any, weak: bool = False) -> str:
         return _dtype(np.dtype(value))
     if value in (float, int, bool, complex):
         return str(value.__name__)
-    raise Unwritable(f"a {type(value).__name__} cannot be written as source")
+    raise UnwritableError(f"a {type(value).__name__} cannot be written as source")
 
 
 def number_text(value: Any) -> str:
@@ -111,7 +111,7 @@ def _dtype(dtype: Any) -> str:
 
 def _array(array: Any) -> str:
     if array.dtype.kind not in "fciub":
-        raise Unwritable(f"an array of {array.dtype} cannot be written as source")
+        raise UnwritableError(f"an array of {array.dtype} cannot be written as source")
     dtype = "" if array.dtype.char == "d" else f", dtype={_dtype(array.dtype)}"
     if not array.size:
         return f"np.zeros({array.shape}{dtype})"
@@ -123,7 +123,7 @@ def _array(array: Any) -> str:
                 return f"np.{name}({shape}{dtype})"
         return f"np.full({shape}, {_entry(first)}{dtype})"
     if array.size > _LONGEST:
-        raise Unwritable(f"an array of {array.size:,} entries is too long to be written out")
+        raise UnwritableError(f"an array of {array.size:,} entries is too long to be written out")
     inferred = array.dtype.char in "dDl?"
     return f"np.array({_nested(array)}{'' if inferred else dtype})"
 
@@ -161,7 +161,7 @@ def _as_index(window: Window) -> Any:
     """The index that reads what a window sees of an array laid out like its whole."""
     shape, _, dtype = window.whole
     if window.dtype != dtype:
-        raise Unwritable("a view of the real or imaginary part, written to in place,")
+        raise UnwritableError("a view of the real or imaginary part, written to in place,")
     if not shape and math.prod(window.shape) == 1:
         return (None,) * len(window.shape)
     size = math.prod(shape)

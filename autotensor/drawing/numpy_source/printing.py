@@ -79,7 +79,7 @@ class Names:
         return found
 
     def numbered(self, letter: str) -> str:
-        """The next free one of ``v1``, ``v2``, …"""
+        """The next free one of ``v1``, ``v2`` and so on."""
         self.count += 1
         while f"{letter}{self.count}" in self.taken:
             self.count += 1
@@ -224,9 +224,9 @@ class _Writing:
         form = _FORMS.get(function)
         if form is not None and not call.options and len(call.args) == len(form[2]):
             pattern, binding, needed = form
-            weak = self._floats(call)
+            level = self._level(call)
             texts = [
-                self._operand(value, least, weak)
+                self._operand(value, least, level)
                 for value, least in zip(call.args, needed, strict=True)
             ]
             return pattern.format(*texts), binding
@@ -234,44 +234,44 @@ class _Writing:
 
     def _plain(self, call: Call) -> Text:
         """A call written as one."""
-        weak = self._floats(call)
-        args = [self._value(v, weak) for v in call.args]
+        level = self._level(call)
+        args = [self._value(v, level) for v in call.args]
         args += [f"{name}={self._value(v)}" for name, v in call.options.items()]
         return f"{self._called(call)}({', '.join(args)})", _ATOM
 
-    def _floats(self, call: Call) -> bool:
-        """Whether 2 means what 2.0 does in this call, and what np.float64(2) does: it is on floats."""
+    def _level(self, call: Call) -> int:
+        """How short numbers may be: 1 if 2 means what 2.0 does, 2 if np.float64(2) does so too."""
         known = [self.program.calls[ref.place] for ref in refs_in(call.args)]
-        known = [made for made in known if made.value is None or made.shape]
-        kinds = {made.dtype.kind for made in known}
-        if any(made.dtype.char not in "dD?" for made in known) and len(known) < len(call.args):
-            if any(self.program.calls[r.place].value is not None for r in refs_in(call.args)):
-                return False
-        return bool(kinds & {*"fc"}) and kinds <= {*"fcb"} and call.dtype.kind in "fcb"
+        dtypes = {made.dtype for made in known if made.value is None or made.shape}
+        if not any(dtype.kind in "fc" for dtype in dtypes) or call.dtype.kind not in "fcb":
+            return 0
+        if any(dtype.kind not in "fcb" for dtype in dtypes):
+            return 0
+        return 2 if all(dtype.char in "dD?" for dtype in dtypes) else 1
 
-    def _operand(self, value: Any, least: int, floats: bool = False) -> str:
-        text, binding = self._text(value, floats)
+    def _operand(self, value: Any, least: int, level: int = 0) -> str:
+        text, binding = self._text(value, level)
         return text if binding >= least else f"({text})"
 
-    def _text(self, value: Any, floats: bool = False) -> Text:
+    def _text(self, value: Any, level: int = 0) -> Text:
         if isinstance(value, Ref):
             made = self.program.calls[value.place]
-            plain = floats and self.inline and made.value is not None and not made.shape
+            plain = level == 2 and self.inline and made.value is not None and not made.shape
             if plain and made.dtype.char in "dD":
-                return self._text(made.value.item(), floats)
+                return self._text(made.value.item(), level)
             return self.texts[value.place]
-        if type(value) is float and value.is_integer() and floats and abs(value) < 1e15:
+        if type(value) is float and value.is_integer() and level and abs(value) < 1e15:
             return _signed(str(int(value))) if str(value) != "-0.0" else _signed("-0.0")
         return _signed(literal(value))
 
-    def _value(self, value: Any, floats: bool = False) -> str:
+    def _value(self, value: Any, level: int = 0) -> str:
         """An argument in full, with results and literals in it."""
         if type(value) in (tuple, list) and (any(True for _ in refs_in(value))):
             inner = ", ".join(self._value(v) for v in value)
             if isinstance(value, list):
                 return f"[{inner}]"
             return f"({inner},)" if len(value) == 1 else f"({inner})"
-        return self._text(value, floats)[0]
+        return self._text(value, level)[0]
 
 
 def _signed(text: str) -> Text:
