@@ -19,25 +19,28 @@ __all__ = ["columns", "settled"]
 def columns(layers: Layers, depth: Sequence[int]) -> list[int]:
     """The column of each point: points are linked with their main neighbours above and below.
 
-    The main neighbour above is the deepest one, so that the long chain goes on straight and short
-    branches join it from the side; where two are equally deep the point goes between them.
+    The main neighbour above is the deepest one on the same side, so that the long chain goes on
+    straight and short branches join it from the side; where two are equally deep the point goes
+    between them.
     """
     main: list[int | None] = []
-    for above in layers.up:
-        deepest = max((depth[p] for p in above), default=0)
-        candidates = {p for p in above if depth[p] == deepest}
-        main.append(candidates.pop() if len(candidates) == 1 else None)
+    side = layers.side
+    for point, above in enumerate(layers.up):
+        alike = {p for p, _, _ in above if side[p] == side[point]}
+        if len(alike) > 1:
+            deepest = max(depth[p] for p in alike)
+            alike = {p for p in alike if depth[p] == deepest}
+        main.append(alike.pop() if len(alike) == 1 else None)
     column = list(range(len(layers.up)))
     for layer in layers.layers:
         links = []
         for point in layer:
-            below = sorted(
-                {p for p, _ in layers.down[point] if main[p] == point}, key=layers.place.__getitem__
-            )
+            below = {p for p, _, _ in layers.down[point] if main[p] == point}
             # A line goes on as a line, a box goes on with a box where there is one.
-            alike = [p for p in below if (p < layers.boxes) == (point < layers.boxes)] or below
+            alike = {p for p in below if (p < layers.boxes) == (point < layers.boxes)} or below
             if len(alike) % 2:
-                links.append((point, alike[len(alike) // 2]))
+                middle = sorted(alike, key=layers.place.__getitem__)[len(alike) // 2]
+                links.append((point, middle))
         for above_point, point in _uncrossed(links, layers.place):
             column[point] = column[above_point]
     return column
@@ -84,7 +87,7 @@ def settled(
         for point in layer:
             a = column[point]
             size[a] += 1
-            for lower, _ in layers.down[point]:
+            for lower, _, _ in layers.down[point]:
                 if column[lower] != a:
                     pulls[a].append(column[lower])
                     pulls[column[lower]].append(a)
