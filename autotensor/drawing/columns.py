@@ -11,18 +11,20 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import inf
 
-from autotensor.drawing.layers import Layers
+from autotensor.drawing.layers import Layers, Segment
 
 __all__ = ["columns", "settled"]
 
 
-def columns(layers: Layers, depth: Sequence[int]) -> list[int]:
+def columns(layers: Layers) -> list[int]:
     """The column of each point: points are linked with their main neighbours above and below.
 
-    The main neighbour above is the deepest one on the same side, so that the long chain goes on
-    straight and short branches join it from the side; where two are equally deep the point goes
-    between them.
+    The main neighbour is the one on the same side with the longest chain above or below it, so that
+    this goes on straight and short branches join it from the side; where two chains above are
+    equally long the point goes between them.
     """
+    depth = _longest(layers.layers, layers.up, layers)
+    height = _longest(layers.layers[::-1], layers.down, layers)
     main: list[int | None] = []
     side = layers.side
     for point, above in enumerate(layers.up):
@@ -36,6 +38,9 @@ def columns(layers: Layers, depth: Sequence[int]) -> list[int]:
         links = []
         for point in layer:
             below = {p for p, _, _ in layers.down[point] if main[p] == point}
+            if len(below) > 1:
+                longest = max(height[p] for p in below)
+                below = {p for p in below if height[p] == longest}
             # A line goes on as a line, a box goes on with a box where there is one.
             alike = {p for p in below if (p < layers.boxes) == (point < layers.boxes)} or below
             if len(alike) % 2:
@@ -44,6 +49,20 @@ def columns(layers: Layers, depth: Sequence[int]) -> list[int]:
         for above_point, point in _uncrossed(links, layers.place):
             column[point] = column[above_point]
     return column
+
+
+def _longest(
+    order: Sequence[Sequence[int]], neighbours: Sequence[Sequence[Segment]], layers: Layers
+) -> list[int]:
+    """How many boxes are on the longest way to each point, on its side; `order` begins there."""
+    longest = [0] * len(neighbours)
+    side = layers.side
+    for layer in order:
+        for point in layer:
+            alike = [longest[p] for p, _, _ in neighbours[point] if side[p] == side[point]]
+            if alike:  # a line is as far as the box it comes from
+                longest[point] = max(alike) + (point < layers.boxes)
+    return longest
 
 
 def _uncrossed(links: list[tuple[int, int]], place: Sequence[int]) -> list[tuple[int, int]]:

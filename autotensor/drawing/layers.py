@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-__all__ = ["Layers"]
+__all__ = ["Layers", "Segment"]
 
 _WIRES = 20_000  # most points for long edges; above it the longest edges run straight
 _PATIENCE = 2  # sweeps over the order that may fail to better it
@@ -59,6 +59,8 @@ class Layers:
         rank = _ranks(boxes, edges, beside)
         deepest = max(rank, default=0)
         self.layer = [deepest - r for r in rank]
+        if not any(box is not None for box in beside):
+            _raise(self.layer, edges)
         self.side = [0 if box is None else 2 for box in beside]
         self.bundles = [
             (upper, i if up else -1 - (self.side[lower] > self.side[upper]))
@@ -249,6 +251,26 @@ def _ranks(
             highest[companion] = max(highest[companion], reached)
         rank[box] = reached
     return rank
+
+
+def _raise(layer: list[int], edges: Sequence[tuple[int, int]]) -> None:
+    """Move boxes up where their edges together get no longer, so that no end waits at the bottom.
+
+    Boxes without operands follow their first use. With several ends this shortens many edges; with
+    one, it moves branches from where they are used to where they begin.
+    """
+    above: dict[int, list[int]] = {}
+    below: dict[int, list[int]] = {}
+    for upper, lower in edges:
+        above.setdefault(lower, []).append(upper)
+        below.setdefault(upper, []).append(lower)
+    for box in range(len(layer)):
+        inner = [a for a in above.get(box, ()) if a in above]
+        if inner and len(inner) >= len(below.get(box, ())):
+            layer[box] = max([layer[a] for a in inner]) + 1
+    for box, users in below.items():
+        if box not in above:
+            layer[box] = min([layer[user] for user in users]) - 1
 
 
 def _fractions(edges: Sequence[tuple[int, int]], turned: Sequence[bool]) -> list[float]:

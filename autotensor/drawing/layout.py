@@ -74,7 +74,7 @@ def layout(
     """
     turned = turned or [False] * len(edges)
     layers = Layers(len(sizes), edges, turned, beside or [None] * len(sizes))
-    column = _columns(layers)
+    column = columns(layers)
     x = _across(layers, column, sizes)
     top, bottom = _bands(layers, sizes, x)
     half = [height / 2 for _, height in sizes]
@@ -102,18 +102,6 @@ def layout(
 def _half(point: int, sizes: Sequence[Point]) -> float:
     """Half the width of a box; lines have none."""
     return sizes[point][0] / 2 if point < len(sizes) else 0.0
-
-
-def _columns(layers: Layers) -> list[int]:
-    """The column of each point; see `columns`."""
-    depth = [0] * len(layers.layer)
-    side = layers.side
-    for layer in layers.layers:
-        for point in layer:
-            grown = point < layers.boxes  # a line is as deep as the box it comes from
-            alike = [depth[p] for p, _, _ in layers.up[point] if side[p] == side[point]]
-            depth[point] = max(alike) + grown if alike else 0
-    return columns(layers, depth)
 
 
 def _across(layers: Layers, column: Sequence[int], sizes: Sequence[Point]) -> list[float]:

@@ -21,7 +21,7 @@ class Net:
     def leaf(self, name, shape=(), **facts):
         return self.add("leaf", name, shape, **facts)
 
-    def op(self, op, *arguments, name=None, shape=None, **facts):
+    def op(self, op, /, *arguments, name=None, shape=None, **facts):
         if shape is None:
             shape = self.vertices[arguments[0] - 1].shape
         return self.add("op", name, shape, op=op, arguments=arguments, **facts)
@@ -120,7 +120,7 @@ def _block(net, x, i, opened=True):
     def leaf(name, shape):
         return net.leaf(f"blocks.{i}.{name}", shape, scope=scope)
 
-    def op(name, *arguments, **facts):
+    def op(name, /, *arguments, **facts):
         return net.op(name, *arguments, scope=scope, shape=facts.pop("shape", shape), **facts)
 
     q, k, v = (op("matmul", x, leaf(n, (64, 64))) for n in ("query", "key", "value"))
