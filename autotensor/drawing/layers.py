@@ -11,7 +11,7 @@ __all__ = ["Layers", "Segment"]
 
 _WIRES = 20_000  # most points for long edges; above it the longest edges run straight
 _PATIENCE = 2  # sweeps over the order that may fail to better it
-_EFFORT = 150_000  # segments looked at in all sweeps together, so that large graphs get few
+_EFFORT = 100_000  # segments looked at in all sweeps together, so that large graphs get few
 _CROWDED = 400  # pairs of edges above which two boxes are not compared
 
 # What a point is connected to in a neighbouring layer: the other point, and where along their width
@@ -231,9 +231,7 @@ def _departure(segment: Segment) -> float:
     return segment[1]
 
 
-def _ranks(
-    boxes: int, edges: Sequence[tuple[int, int]], beside: Sequence[int | None]
-) -> list[int]:
+def _ranks(boxes: int, edges: Sequence[tuple[int, int]], beside: Sequence[int | None]) -> list[int]:
     """The layer of every box, from the bottom: longest paths to the end.
 
     So every leaf is next to its first use. What stands beside a box is between it and its operands.
@@ -276,9 +274,7 @@ def _raise(layer: list[int], edges: Sequence[tuple[int, int]]) -> None:
 def _fractions(edges: Sequence[tuple[int, int]], turned: Sequence[bool]) -> list[float]:
     """By edge, where in the width of its target it arrives, from 0 to 1: in order of arguments."""
     # At the top of the target, or at its foot where the edge comes from below.
-    sides = [
-        (upper if up else lower, up) for (upper, lower), up in zip(edges, turned, strict=True)
-    ]
+    sides = [(upper if up else lower, up) for (upper, lower), up in zip(edges, turned, strict=True)]
     arity = Counter(sides)
     arrived: Counter[tuple[int, bool]] = Counter()
     fractions = []

@@ -126,7 +126,5 @@ def _between(fraction: float) -> str:
     steps: Sequence[tuple[tuple[int, ...], tuple[int, ...]]] = list(pairwise(_LIGHT_TO_DARK))
     position = min(max(fraction, 0.0), 1.0) * len(steps)
     step = min(int(position), len(steps) - 1)
-    mixed = (
-        round(a + (b - a) * (position - step)) for a, b in zip(*steps[step], strict=True)
-    )
+    mixed = (round(a + (b - a) * (position - step)) for a, b in zip(*steps[step], strict=True))
     return "#" + "".join(f"{channel:02x}" for channel in mixed)

@@ -137,8 +137,12 @@ def _block(net, x, i, opened=True):
 def transformer(blocks=24, backward=False):
     """Attention and a feed-forward part in every block, with residuals."""
     net = Net()
-    x = net.op("getitem", net.leaf("embedding", (1000, 64)), shape=(128, 64),
-               options=(("index", "array(128,)"),))
+    x = net.op(
+        "getitem",
+        net.leaf("embedding", (1000, 64)),
+        shape=(128, 64),
+        options=(("index", "array(128,)"),),
+    )
     for i in range(blocks):
         x = _block(net, x, i)
     loss = net.op("mean", net.op("square", x), name="loss", shape=(), root=True)
@@ -152,7 +156,9 @@ def folded(vertices, repeats=True):
     groups = {}
     for v in vertices:
         if v.scope:
-            groups.setdefault((v.scope.split("/")[0] if repeats else v.scope, v.of > 0), []).append(v)
+            groups.setdefault((v.scope.split("/")[0] if repeats else v.scope, v.of > 0), []).append(
+                v
+            )
     home = {}
     boxes = {}
     for (scope, aside), members in groups.items():
@@ -160,8 +166,15 @@ def folded(vertices, repeats=True):
         ids = tuple(v.id for v in members)
         home |= dict.fromkeys(ids, id)
         boxes[id] = Vertex(
-            id, "fold", scope, members[-1].shape, "float64", members=ids, scope=scope,
-            repeats=len({v.scope for v in members}), of=members[0].of if aside else 0,
+            id,
+            "fold",
+            scope,
+            members[-1].shape,
+            "float64",
+            members=ids,
+            scope=scope,
+            repeats=len({v.scope for v in members}),
+            of=members[0].of if aside else 0,
         )
     for v in vertices:
         if v.id not in home:
@@ -170,8 +183,9 @@ def folded(vertices, repeats=True):
     for id in sorted(boxes):
         box = boxes[id]
         inputs = [v for v in vertices if home.get(v.id, v.id) == id]
-        arguments = [home.get(a, a) if isinstance(a, int) else a
-                     for v in inputs for a in v.arguments]
+        arguments = [
+            home.get(a, a) if isinstance(a, int) else a for v in inputs for a in v.arguments
+        ]
         if box.kind == "fold":
             arguments = list(dict.fromkeys(a for a in arguments if isinstance(a, int) and a != id))
         result.append(box._replace(arguments=tuple(arguments)))
