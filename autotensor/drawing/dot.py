@@ -44,8 +44,7 @@ def dot(
     names = names_of(vertices)
     scale = Scale(v.grad for v in vertices if "grad" in show)
     bad = first_bad(vertices)
-    for vertex in vertices:
-        document.append(_node(vertex, show, names, scale, vertex.id == bad))
+    document += [_node(vertex, show, names, scale, vertex.id == bad) for vertex in vertices]
     parallel = Counter((edge.source, edge.target) for edge in edges)
     for edge, turned in zip(edges, flow(vertices, edges).turned, strict=True):
         looks = []

@@ -29,7 +29,7 @@ class Flow(NamedTuple):
     order : the places of the vertices in the sequence given, from the top of the picture down.
     edges : by edge, ``(upper, lower)`` as places in `order`.
     turned : by edge, whether it runs upward.
-    beside : by place in `order`, the place of the forward vertex for which it was computed, or None.
+    beside : by place in `order`, the place of the forward vertex it was computed for, or None.
     """
 
     order: list[int]
@@ -91,10 +91,7 @@ def _sorted(
     order: list[int] = []
     done = set()
     while len(order) < len(waiting):
-        if ready:
-            i = heapq.heappop(ready)[1]
-        else:
-            i = next(r for r in rest if r not in done)
+        i = heapq.heappop(ready)[1] if ready else next(r for r in rest if r not in done)
         if i in done:
             continue
         done.add(i)

@@ -69,9 +69,10 @@ def _straight(
 ) -> bool:
     """Whether an edge comes to its target straight, in the column of the target."""
     upper, lower = edge
-    if layers.ends[number] is None:
+    end = layers.ends[number]
+    if end is None:
         return False
     if not foot:
-        return column[layers.ends[number]] == column[lower]
+        return column[end] == column[lower]
     points = layers.carried.get(layers.bundles[number])
     return column[points[0] if points else lower] == column[upper]

@@ -134,7 +134,8 @@ def _numbers(edges: Sequence[Edge], turned: Sequence[bool], places: Layout) -> I
             x, y = points[0] if up else points[-1]
             side = 'x="{}"' if pair in seen else 'text-anchor="end" x="{}"'
             place = side.format(coordinate(x + 4 if pair in seen else x - 4))
-            yield f'<text {place} y="{coordinate(y + 12 if up else y - 5)}">{edge.position + 1}</text>'
+            y = y + 12 if up else y - 5
+            yield f'<text {place} y="{coordinate(y)}">{edge.position + 1}</text>'
             seen.add(pair)
     yield "</g>"
 

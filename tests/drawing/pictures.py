@@ -1,4 +1,4 @@
-"""What must hold for every picture, read from its SVG: no overlaps, no clipped text, clear lines."""
+"""What must hold for every picture, read from its SVG: nothing overlaps, no text is clipped."""
 
 import re
 from itertools import combinations, pairwise

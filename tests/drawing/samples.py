@@ -238,7 +238,7 @@ def long_names():
     net = Net()
     a = net.leaf("a_rather_long_name_of_a_weight_in_a_deeply_nested_model.1234", (512, 512))
     b = net.leaf("損失関数の重み行列テンソル" * 4, (512, 512), dtype="float32")
-    c = net.op("einsum", a, b, name="ＷＩＤＥ", options=(("subscripts", "'ij,jk->ik'"),))
+    c = net.op("einsum", a, b, name="テンソル", options=(("subscripts", "'ij,jk->ik'"),))
     net.op("sum", c, shape=(), root=True, options=(("axis", "(0, 1)"), ("keepdims", "True")))
     return net.vertices
 

@@ -13,7 +13,7 @@ from tests.drawing.pictures import SVG, check, extent, parse
 from tests.drawing.samples import NAMED, Net, drawn, folded, tour, transformer
 
 CAPTION = "a caption"
-ALL = frozenset("shape dtype value grad bytes line scope".split())
+ALL = frozenset(["shape", "dtype", "value", "grad", "bytes", "line", "scope"])
 
 
 @st.composite
@@ -128,7 +128,11 @@ def test_what_boxes_tell_is_chosen():
 
 
 def test_folds_and_gradients_have_their_titles():
-    assert texts(folded(transformer()))[2] == ["block × 24", "528 nodes", "(128, 64)"]
+    assert texts(folded(transformer()))[2] == [
+        "block \N{MULTIPLICATION SIGN} 24",
+        "528 nodes",
+        "(128, 64)",
+    ]
     shown = [label[0] for label in texts(tour(backward=True))]
     assert {"grad of w = matmul", "grad of b = sum"} <= set(shown)
     lost = Vertex(5, "op", None, (), "float64", op="sum", of=2, gradient=1)
