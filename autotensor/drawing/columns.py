@@ -113,18 +113,18 @@ def settled(
     order = _sorted(before, after)
     leftmost, rightmost = dict.fromkeys(order, 0.0), dict.fromkeys(order, 0.0)
     for c in order:
-        leftmost[c] = max((leftmost[b] + gap for b, gap in before[c].items()), default=0.0)
+        leftmost[c] = max([leftmost[b] + gap for b, gap in before[c].items()], default=0.0)
     width = max(leftmost.values(), default=0.0)
     for c in reversed(order):
-        rightmost[c] = min((rightmost[b] - gap for b, gap in after[c].items()), default=width)
+        rightmost[c] = min([rightmost[b] - gap for b, gap in after[c].items()], default=width)
     x = {c: (leftmost[c] + rightmost[c]) / 2 for c in order}
+    weight = {c: sum([size[b] for b in pulls[c]]) for c in order}
     for i in range(rounds):
         for c in reversed(order) if i % 2 else order:
-            weight = sum(size[b] for b in pulls[c])
-            if weight:
-                wanted = sum(x[b] * size[b] for b in pulls[c]) / weight
-                least = max((x[b] + gap for b, gap in before[c].items()), default=-inf)
-                most = min((x[b] - gap for b, gap in after[c].items()), default=inf)
+            if weight[c]:
+                wanted = sum([x[b] * size[b] for b in pulls[c]]) / weight[c]
+                least = max([x[b] + gap for b, gap in before[c].items()], default=-inf)
+                most = min([x[b] - gap for b, gap in after[c].items()], default=inf)
                 x[c] = max(least, min(wanted, most))
     return x
 

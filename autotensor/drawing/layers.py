@@ -56,6 +56,7 @@ class Layers:
         beside: Sequence[int | None],
     ) -> None:
         self.boxes = boxes
+        self._turned = any(turned)
         rank = _ranks(boxes, edges, beside)
         deepest = max(rank, default=0)
         self.layer = [deepest - r for r in rank]
@@ -216,10 +217,12 @@ class Layers:
             arrivals: list[float] = []
             for point in layer:
                 down = self.down[point]
-                if len(down) > 1 and any(leave != 0.5 for _, leave, _ in down):
+                together = [down]
+                if self._turned and len(down) > 1:
                     down = sorted(down, key=_departure)
-                for _, together in groupby(down, _departure):
-                    ends = [self.place[p] + reach for p, _, reach in together]
+                    together = [list(group) for _, group in groupby(down, _departure)]
+                for segments in together:
+                    ends = [self.place[p] + reach for p, _, reach in segments]
                     for end in ends:
                         crossings += len(arrivals) - bisect_right(arrivals, end)
                     for end in ends:

@@ -32,6 +32,7 @@ _BETWEEN = 38.0  # between layers
 _STEEP = 0.14  # of the widest step between two layers, added to the distance between them
 _FURTHEST = 160.0  # most of that
 _ROUNDS = 8  # passes over the coordinates
+_EFFORT = 60_000  # points moved in all passes together, so that large graphs get few
 
 
 class Layout(NamedTuple):
@@ -111,7 +112,8 @@ def _across(layers: Layers, column: Sequence[int], sizes: Sequence[Point]) -> li
         boxes = max(left, right) < len(sizes)
         return _half(left, sizes) + _half(right, sizes) + (_BESIDE if boxes else _BESIDE_LINE)
 
-    at = settled(layers, column, apart, _ROUNDS)
+    rounds = min(_ROUNDS, max(2, _EFFORT // (1 + len(column))))
+    at = settled(layers, column, apart, rounds)
     least = min((at[c] - _half(p, sizes) for p, c in enumerate(column)), default=0.0)
     return [at[c] - least for c in column]
 
