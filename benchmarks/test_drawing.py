@@ -58,9 +58,9 @@ def blocks(count: int) -> list[Vertex]:
         return len(vertices)
 
     last = 1
-    for _ in range(24):
+    for block in range(1, 25):
         mine = [last]
-        for _ in range(count // 24 // 3):
+        while len(vertices) < count * block // 24:
             last = add(last, add())
             if draw.random() < 0.5:
                 last = add(last, mine[max(0, len(mine) - draw.randint(1, 8))])

@@ -134,7 +134,7 @@ def title(vertex: Vertex, names: Mapping[int, str] | None = None) -> str:
         name = f"grad of {clean(of)}"
     if vertex.kind == "fold":
         name = name or clean(vertex.scope) or "folded"
-        return f"{name} \N{MULTIPLICATION SIGN} {vertex.repeats}" if vertex.repeats > 1 else name
+        return f"{name} \N{MULTIPLICATION SIGN} {vertex.repeats:,}" if vertex.repeats > 1 else name
     if vertex.kind != "op":
         return name or vertex.kind
     if vertex.op == "getitem" or any(isinstance(a, str) for a in vertex.arguments):
