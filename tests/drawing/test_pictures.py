@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from autotensor.drawing.data import Edge, Vertex, edges_of
 from autotensor.drawing.dot import dot
+from autotensor.drawing.flow import flow
+from autotensor.drawing.layers import Layers
 from autotensor.drawing.svg import svg
 from tests.drawing.pictures import SVG, check, extent, parse
 from tests.drawing.samples import NAMED, Net, drawn, folded, tour, transformer
@@ -82,6 +84,28 @@ def test_the_backward_pass_rises_beside_the_forward_pass(name):
         if not vertices[edge.target - 1].of or edge.kept:
             continue
         assert place[edge.target][3] < place[edge.source][1]  # the user above
+
+
+@given(networks())
+@settings(deadline=None)
+def test_the_backward_pass_is_on_the_right_in_every_layer(vertices):
+    run = flow(vertices, edges_of(vertices))
+    layers = Layers(len(vertices), run.edges, run.turned, run.beside)
+    for layer in layers.layers:
+        sides = [layers.side[point] for point in layer]
+        assert sides == sorted(sides)
+    for box, companion in enumerate(run.beside):
+        if companion is not None:
+            assert layers.layer[box] <= layers.layer[companion]
+
+
+def test_the_cotangents_of_a_chain_are_one_straight_line():
+    vertices, _ = drawn("relu-backward")
+    place = places(vertices)
+    spine = [v for v in vertices if v.of and v.op in ("multiply", "broadcast_to", "matmul")]
+    spine = [v for v in spine if not v.gradient and "2" not in v.arguments]
+    assert len(spine) >= 5
+    assert len({round(place[v.id][0] + place[v.id][2], 0) for v in spine}) == 1
 
 
 def test_only_what_occurs_is_in_the_legend():
