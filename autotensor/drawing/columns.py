@@ -11,36 +11,58 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import inf
 
-from autotensor.drawing.layers import Layers
+from autotensor.drawing.layers import Layers, Segment
 
 __all__ = ["columns", "settled"]
 
 
-def columns(layers: Layers, depth: Sequence[int]) -> list[int]:
+def columns(layers: Layers) -> list[int]:
     """The column of each point: points are linked with their main neighbours above and below.
 
-    The main neighbour above is the deepest one, so that the long chain goes on straight and short
-    branches join it from the side; where two are equally deep the point goes between them.
+    The main neighbour is the one on the same side with the longest chain above or below it, so that
+    this goes on straight and short branches join it from the side; where two chains above are
+    equally long the point goes between them.
     """
+    depth = _longest(layers.layers, layers.up, layers)
+    height = _longest(layers.layers[::-1], layers.down, layers)
     main: list[int | None] = []
-    for above in layers.up:
-        deepest = max((depth[p] for p in above), default=0)
-        candidates = {p for p in above if depth[p] == deepest}
-        main.append(candidates.pop() if len(candidates) == 1 else None)
+    side = layers.side
+    for point, above in enumerate(layers.up):
+        alike = {p for p, _, _ in above if side[p] == side[point]}
+        if len(alike) > 1:
+            deepest = max(depth[p] for p in alike)
+            alike = {p for p in alike if depth[p] == deepest}
+        main.append(alike.pop() if len(alike) == 1 else None)
     column = list(range(len(layers.up)))
     for layer in layers.layers:
         links = []
         for point in layer:
-            below = sorted(
-                {p for p, _ in layers.down[point] if main[p] == point}, key=layers.place.__getitem__
-            )
+            below = {p for p, _, _ in layers.down[point] if main[p] == point}
+            if len(below) > 1:
+                longest = max(height[p] for p in below)
+                below = {p for p in below if height[p] == longest}
             # A line goes on as a line, a box goes on with a box where there is one.
-            alike = [p for p in below if (p < layers.boxes) == (point < layers.boxes)] or below
+            alike = {p for p in below if (p < layers.boxes) == (point < layers.boxes)} or below
             if len(alike) % 2:
-                links.append((point, alike[len(alike) // 2]))
+                middle = sorted(alike, key=layers.place.__getitem__)[len(alike) // 2]
+                links.append((point, middle))
         for above_point, point in _uncrossed(links, layers.place):
             column[point] = column[above_point]
     return column
+
+
+def _longest(
+    order: Sequence[Sequence[int]], neighbours: Sequence[Sequence[Segment]], layers: Layers
+) -> list[int]:
+    """How many boxes are on the longest way to each point, on its side; `order` begins there."""
+    longest = [0] * len(neighbours)
+    side = layers.side
+    for layer in order:
+        for point in layer:
+            alike = [longest[p] for p, _, _ in neighbours[point] if side[p] == side[point]]
+            if alike:  # a line is as far as the box it comes from
+                longest[point] = max(alike) + (point < layers.boxes)
+    return longest
 
 
 def _uncrossed(links: list[tuple[int, int]], place: Sequence[int]) -> list[tuple[int, int]]:
@@ -84,25 +106,25 @@ def settled(
         for point in layer:
             a = column[point]
             size[a] += 1
-            for lower, _ in layers.down[point]:
+            for lower, _, _ in layers.down[point]:
                 if column[lower] != a:
                     pulls[a].append(column[lower])
                     pulls[column[lower]].append(a)
     order = _sorted(before, after)
     leftmost, rightmost = dict.fromkeys(order, 0.0), dict.fromkeys(order, 0.0)
     for c in order:
-        leftmost[c] = max((leftmost[b] + gap for b, gap in before[c].items()), default=0.0)
+        leftmost[c] = max([leftmost[b] + gap for b, gap in before[c].items()], default=0.0)
     width = max(leftmost.values(), default=0.0)
     for c in reversed(order):
-        rightmost[c] = min((rightmost[b] - gap for b, gap in after[c].items()), default=width)
+        rightmost[c] = min([rightmost[b] - gap for b, gap in after[c].items()], default=width)
     x = {c: (leftmost[c] + rightmost[c]) / 2 for c in order}
+    weight = {c: sum([size[b] for b in pulls[c]]) for c in order}
     for i in range(rounds):
         for c in reversed(order) if i % 2 else order:
-            weight = sum(size[b] for b in pulls[c])
-            if weight:
-                wanted = sum(x[b] * size[b] for b in pulls[c]) / weight
-                least = max((x[b] + gap for b, gap in before[c].items()), default=-inf)
-                most = min((x[b] - gap for b, gap in after[c].items()), default=inf)
+            if weight[c]:
+                wanted = sum([x[b] * size[b] for b in pulls[c]]) / weight[c]
+                least = max([x[b] + gap for b, gap in before[c].items()], default=-inf)
+                most = min([x[b] - gap for b, gap in after[c].items()], default=inf)
                 x[c] = max(least, min(wanted, most))
     return x
 

@@ -6,12 +6,14 @@ Every text that comes from the user goes through `clean` on its way into an outp
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from math import isfinite
 
 from autotensor.drawing.data import Kept, Vertex
 
 __all__ = [
     "ATOM",
+    "SHOWN",
     "applied",
     "bare",
     "byte_size",
@@ -20,11 +22,15 @@ __all__ = [
     "constant",
     "is_infix",
     "kept_summary",
+    "lines",
+    "names_of",
     "plural",
     "shape_text",
+    "short",
     "title",
 ]
 
+SHOWN = frozenset(("shape", "dtype", "value", "grad"))  # what boxes tell unless asked otherwise
 _LIMIT = 60
 ATOM = 9  # precedence of what never needs parentheses
 # How an op is written, its precedence, and the precedence its operands need to go unparenthesised.
@@ -108,12 +114,27 @@ def bare(vertex: Vertex) -> str:
     return f"{clean(vertex.op)}({options})" if options else clean(vertex.op)
 
 
-def title(vertex: Vertex) -> str:
+def names_of(vertices: Iterable[Vertex]) -> dict[int, str]:
+    """What vertices are called, by id, of those that have a name."""
+    return {vertex.id: clean(vertex.name) for vertex in vertices if vertex.name}
+
+
+def title(vertex: Vertex, names: Mapping[int, str] | None = None) -> str:
     """The first line of a box: the name, the op, or both; constants are written into the op.
 
     Operands that have boxes of their own are dots: ``h = · ** 2``.
+
+    Parameters
+    ----------
+    names : what vertices are called, by id; a gradient is called by what it is the gradient of.
     """
     name = clean(vertex.name) if vertex.name else ""
+    if vertex.gradient and not name:
+        of = (names or {}).get(vertex.gradient) or f"#{vertex.gradient}"
+        name = f"grad of {clean(of)}"
+    if vertex.kind == "fold":
+        name = name or clean(vertex.scope) or "folded"
+        return f"{name} \N{MULTIPLICATION SIGN} {vertex.repeats:,}" if vertex.repeats > 1 else name
     if vertex.kind != "op":
         return name or vertex.kind
     if vertex.op == "getitem" or any(isinstance(a, str) for a in vertex.arguments):
@@ -126,8 +147,57 @@ def title(vertex: Vertex) -> str:
 
 def shape_text(vertex: Vertex) -> str:
     """The shape, and the dtype where it is not float64."""
-    shape = f"({', '.join(map(str, vertex.shape))}{',' if len(vertex.shape) == 1 else ''})"
+    shape = _dimensions(vertex)
     return shape if vertex.dtype == "float64" else f"{shape} {clean(vertex.dtype)}"
+
+
+def _dimensions(vertex: Vertex) -> str:
+    return f"({', '.join(map(str, vertex.shape))}{',' if len(vertex.shape) == 1 else ''})"
+
+
+def lines(
+    vertex: Vertex, show: Collection[str], names: Mapping[int, str] | None = None
+) -> Iterator[tuple[str, str]]:
+    """What a box says, line by line: the fact, one of those in `show` or another, and its words.
+
+    The title is always there, and so is what is not finite.
+
+    Parameters
+    ----------
+    show : of ``shape dtype value grad bytes line scope``.
+    names : see `title`.
+    """
+    yield "title", title(vertex, names)
+    if vertex.members:
+        yield "members", plural(len(vertex.members), "node")
+    if "shape" in show and "dtype" in show:
+        yield "shape", shape_text(vertex)
+    elif "shape" in show:
+        yield "shape", _dimensions(vertex)
+    elif "dtype" in show:
+        yield "dtype", clean(vertex.dtype)
+    if vertex.value and "value" in show:
+        yield "value", f"= {clean(vertex.value)}"
+    if vertex.grad is not None and "grad" in show:
+        yield "grad", f"|grad| {short(vertex.grad)}"
+    sizes = [byte_size(vertex.bytes)] if vertex.bytes else []
+    sizes += [f"keeps {byte_size(vertex.kept)}"] if vertex.kept else []
+    if sizes and "bytes" in show:
+        yield "bytes", ", ".join(sizes)
+    if vertex.line and "line" in show:
+        yield "line", clean(vertex.line)
+    if vertex.scope and "scope" in show:
+        yield "scope", clean(vertex.scope)
+    if vertex.bad:
+        yield "bad", clean(vertex.bad)
+
+
+def short(number: float) -> str:
+    """A number at two or three digits: ``0.25``, ``1.2e-3``."""
+    if number and isfinite(number) and not 0.01 <= abs(number) < 1000:
+        digits, exponent = f"{number:.1e}".split("e")
+        return f"{digits}e{int(exponent)}"
+    return f"{number:.3g}"
 
 
 def byte_size(count: int) -> str:

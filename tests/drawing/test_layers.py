@@ -7,6 +7,10 @@ from autotensor.drawing.layers import Layers
 from tests.drawing.strategies import graphs
 
 
+def downward(boxes, edges):
+    return Layers(boxes, edges, [False] * len(edges), [None] * boxes)
+
+
 @pytest.mark.parametrize(
     "edges",
     [
@@ -19,20 +23,20 @@ from tests.drawing.strategies import graphs
     ],
 )
 def test_no_crossing_where_none_is_needed(edges):
-    assert Layers(1 + max(map(max, edges)), edges).crossings() == 0
+    assert downward(1 + max(map(max, edges)), edges).crossings() == 0
 
 
 def test_crossings_are_counted():
     # Of two leaves, one op takes both in this order and one in the other: one pair must cross.
-    assert Layers(4, [(0, 2), (1, 2), (1, 3), (0, 3)]).crossings() >= 1
+    assert downward(4, [(0, 2), (1, 2), (1, 3), (0, 3)]).crossings() >= 1
     # Two arguments of one op in the order of their arrival do not cross.
-    assert Layers(3, [(1, 2), (0, 2)]).crossings() == 0
+    assert downward(3, [(1, 2), (0, 2)]).crossings() == 0
 
 
 @given(graphs())
 def test_every_point_is_in_its_layer_once(graph):
     sizes, edges = graph
-    layers = Layers(len(sizes), edges)
+    layers = downward(len(sizes), edges)
     found = [point for layer in layers.layers for point in layer]
     assert sorted(found) == list(range(len(layers.layer)))
     for number, layer in enumerate(layers.layers):
@@ -41,4 +45,4 @@ def test_every_point_is_in_its_layer_once(graph):
     for source, target in edges:
         assert layers.layer[source] < layers.layer[target]
     for point, below in enumerate(layers.down):
-        assert {layers.layer[p] - layers.layer[point] for p, _ in below} <= {1}
+        assert {layers.layer[p] - layers.layer[point] for p, _, _ in below} <= {1}

@@ -39,11 +39,11 @@ def check(sizes, edges):
         assert left < line[-1][0] < right
         assert line[-1][1] == pytest.approx(top)
         start = line[0]
-        if source not in result.trunks or len(line) == 4:
+        if start[1] == pytest.approx(boxes[source][3]):
             assert boxes[source][0] < start[0] < boxes[source][2]
-            assert start[1] == pytest.approx(boxes[source][3])
         else:
-            assert start in result.trunks[source]
+            shared = [trunk for number, trunk in result.trunks if edges[number][0] == source]
+            assert [start in trunk for trunk in shared] == [True]
         assert all(a[1] <= b[1] + slack for a, b in itertools.pairwise(line))
     return result, boxes, bands
 
@@ -52,7 +52,7 @@ def check(sizes, edges):
 def test_any_graph(graph):
     result, _, bands = check(*graph)
     # Lines go sideways only between the layers, and pass the boxes of a layer at a distance.
-    for line in [*result.edges, *result.trunks.values()]:
+    for line in [*result.edges, *(trunk for _, trunk in result.trunks)]:
         for (x, y), (x_next, y_next) in itertools.pairwise(line):
             for top, bottom, row in bands:
                 if y < bottom - 1e-6 and y_next > top + 1e-6:
@@ -67,7 +67,7 @@ def test_too_many_long_edges_run_straight(graph):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(layers, "_WIRES", 3)
         result, _, _ = check(*graph)
-    assert sum(len(trunk) // 2 - 1 for trunk in result.trunks.values()) <= 3
+    assert sum(len(trunk) // 2 - 1 for _, trunk in result.trunks) <= 3
 
 
 @given(graphs())
@@ -76,7 +76,7 @@ def test_the_same_graph_has_the_same_layout(graph):
 
 
 def test_nothing():
-    assert layout([], []) == ([], [], [], {}, 0.0, 0.0)
+    assert layout([], []) == ([], [], [], [], 0.0, 0.0)
 
 
 def test_a_chain_is_a_straight_line_with_its_leaves_beside_it():
@@ -123,6 +123,25 @@ def test_an_operand_stands_next_to_its_first_use():
     # The leaf 3 is used last only; it is not drawn at the top.
     result, *_ = check([(60.0, 40.0)] * 5, [(0, 1), (1, 2), (2, 4), (3, 4)])
     assert result.y[3] == result.y[2]
+
+
+def test_an_end_does_not_wait_at_the_bottom():
+    # The box 3 is an end too, right below what it is made of; so is the leaf 4 above it.
+    result, *_ = check([(60.0, 40.0)] * 8, [(0, 1), (1, 3), (2, 3), (1, 5), (5, 6), (6, 7)])
+    assert result.y[3] == result.y[5]
+    assert result.y[2] == result.y[1]
+
+
+def test_turned_edges_keep_the_boxes_beside_in_step():
+    # A chain 0, 2, 4 and what stands beside it, 1 beside 2 and 3 beside 4; all edges between the
+    # latter run upward.
+    sizes = [(60.0, 40.0)] * 5
+    edges = [(0, 2), (2, 4), (1, 3), (0, 1)]
+    turned, beside = [False, False, True, False], [None, 2, None, 4, None]
+    result = layout(sizes, edges, turned, beside)
+    assert result.y[1] == result.y[2]
+    assert result.y[3] == result.y[4]
+    assert min(result.x[1], result.x[3]) > max(result.x[0], result.x[2], result.x[4])
 
 
 def chain(count):
