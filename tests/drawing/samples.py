@@ -67,15 +67,21 @@ def small(name="x"):
 
 
 def scattered(count=60, seed=0):
-    """Ops of one or two operands, most of them recent ones."""
+    """Ops of one or two operands; nearly all of what is computed is used once, some of it again."""
     draw = random.Random(seed)
     net = Builder()
-    for i in range(count):
-        if i < 4 or draw.random() < 0.1:
-            net.add(draw.choice(["leaf", "constant"]), f"p{i}")
-        else:
-            operands = [max(1, i - int(draw.expovariate(0.2))) for _ in range(draw.choice([1, 2, 2]))]
-            net.op("tanh" if len(operands) == 1 else draw.choice(["add", "multiply"]), *operands)
+    unused = []
+    while len(net.vertices) < count - len(unused) + 1:
+        if len(unused) < 3 or draw.random() < 0.15:
+            unused.append(net.add(draw.choice(["leaf", "constant"]), f"p{len(net.vertices)}"))
+            continue
+        operands = [unused.pop(draw.randrange(len(unused))) for _ in range(draw.choice([1, 2]))]
+        if draw.random() < 0.25:
+            operands.append(draw.randrange(1, len(net.vertices) + 1))
+        op = ("tanh", "add", "where")[len(operands) - 1]
+        unused.append(net.op(op, *operands))
+    while len(unused) > 1:
+        unused.append(net.op("multiply", unused.pop(0), unused.pop(0)))
     return net.finish()
 
 
@@ -105,8 +111,9 @@ def with_backward(vertices):
                 net.op("multiply", cotangents[vertex.id], operand, of=vertex.id, shape=shape)
             )
             cotangent = np.full(shape, vertex.id / 8)
-            rule = f"lambda g, x, y: g * {'yx'[position]}"
-            outgoing.append(Pulled("xy"[position], rule, operand, cotangent))
+            argument = "xyz"[position]
+            rule = f"lambda g, {argument}: g * {argument}"
+            outgoing.append(Pulled(argument, rule, operand, cotangent))
             if operand in cotangents:
                 made.append(
                     net.op("add", cotangents[operand], made[-1], of=vertex.id, shape=shape)

@@ -13,8 +13,9 @@ const ROUNDS = 8;
  * @param {{width, height}[]} sizes of the boxes
  * @param {{source, target, kept}[]} edges those of one target in the order of its arguments
  * @param {number[]} rank how many layers are below each box
- * @returns {{x, y, edges, trunks, width, height}} the centres of the boxes; by edge {points, trunk}:
- *   where it runs after it left the trunk, an index of trunks or -1; by trunk {points, kept}
+ * @returns {{x, y, edges, trunks, width, height}} the centres of the boxes; by edge {points, trunk,
+ *   down}: where it runs after it left the trunk, an index of trunks or -1, and whether it arrives
+ *   from above; by trunk {points, kept, source}
  */
 function layout(sizes, edges, rank) {
   const deepest = Math.max(0, ...rank);
@@ -42,19 +43,19 @@ function layout(sizes, edges, rank) {
       const through = [[x[p], top[p]], [x[p], bottom[p]]];
       points.push(...(trunk.down ? through : through.reverse()));
     }
-    return { points, kept: trunk.kept };
+    return { points, kept: trunk.kept, source: trunk.source };
   });
   const number = new Map(layers.trunks.map((trunk, i) => [trunk, i]));
   const lines = edges.map((edge, i) => {
     const { point, trunk } = layers.ends[i];
-    if (!trunk) return { points: beside(edge, sizes, x, y, bottom), trunk: -1 };
+    if (!trunk) return { points: beside(edge, sizes, x, y, bottom), trunk: -1, down: false };
     const down = trunk.down;
     const onTrunk = point !== null && point !== edge.source;
     const points = onTrunk
       ? [[x[point], down ? bottom[point] : top[point]]]
       : leave(edge.source, ends.leaving.get(trunk) + ends.shift[i], down);
     points.push(...leave(edge.target, ends.arriving[i], !down).reverse());
-    return { points, trunk: onTrunk ? number.get(trunk) : -1 };
+    return { points, trunk: onTrunk ? number.get(trunk) : -1, down };
   });
   const width = x.reduce((most, value, p) => Math.max(most, value + half(p)), 0);
   return { x: x.slice(0, sizes.length), y, edges: lines, trunks, width, height };

@@ -8,9 +8,10 @@ const LINE_HEIGHT = { [TITLE]: 18, [SMALL]: 15 };
 const PADDING_X = 11; // inside a box
 const PADDING_Y = 5;
 const PER_EDGE = 15; // least width of a box for each edge that ends at one side
+const FRAME = 3.5; // between the two lines around a fold
 const ARROW = 6;
 const STRIP = 4; // of the colour of a gradient
-const SCALE = ["#e0dcf2", "#b9b0e0", "#8c7cc8", "#6449a8", "#3f1f7a"]; // small gradients to large
+const SCALE = ["#c5bbe8", "#a696dc", "#8470c9", "#6247ab", "#3f1f7a"]; // small gradients to large
 
 function svgElement(tag, attributes, parent) {
   const element = document.createElementNS(SVG, tag);
@@ -97,23 +98,27 @@ function picture(graph, scopes, scale, into) {
   const sizes = boxes.map((box, i) => {
     const label = labelOf(graph, box);
     box.label = label;
+    const frame = box.node ? 2 * FRAME : 0;
     const widths = [textWidth(label.title, TITLE, label.bold),
       ...label.lines.map((line) => textWidth(line, SMALL))];
     const most = Math.max(ends.get(`${i} true`) || 0, ends.get(`${i} false`) || 0);
     return {
-      width: Math.max(40, Math.max(...widths) + 2 * PADDING_X, most * PER_EDGE),
-      height: LINE_HEIGHT[TITLE] + label.lines.length * LINE_HEIGHT[SMALL] + 2 * PADDING_Y,
+      width: Math.max(40, Math.max(...widths) + 2 * PADDING_X + frame, most * PER_EDGE),
+      height: LINE_HEIGHT[TITLE] + label.lines.length * LINE_HEIGHT[SMALL] + 2 * PADDING_Y + frame,
     };
   });
   const places = layout(sizes, edges, rank);
   into.replaceChildren();
   const lines = svgElement("g", { class: "lines", "aria-hidden": "true" }, into);
-  const trunks = places.trunks.map(({ points, kept }) =>
-    points.length ? svgElement("path", { class: kept ? "kept" : "", d: path(points) }, lines) : null);
+  const look = (edge) => (edge.kept ? "kept" : boxes[edge.source].backward ? "backward" : "");
+  const trunks = places.trunks.map((trunk) => {
+    if (!trunk.points.length) return null;
+    return svgElement("path", { class: look(trunk), d: path(trunk.points) }, lines);
+  });
   const edgesOf = boxes.map(() => []);
   const seen = new Map();
   edges.forEach((edge, i) => {
-    Object.assign(edge, drawEdge(edge, places.edges[i], boxes, lines));
+    Object.assign(edge, drawEdge(edge, places.edges[i], boxes, look(edge), lines));
     edge.trunk = trunks[places.edges[i].trunk] || null;
     edgesOf[edge.source].push(i);
     edgesOf[edge.target].push(i);
@@ -128,13 +133,13 @@ function picture(graph, scopes, scale, into) {
   return { ...places, boxes, edges, trunks: trunks.filter(Boolean), edgesOf, boxOf };
 }
 
-function drawEdge(edge, line, boxes, into) {
+function drawEdge(edge, line, boxes, look, into) {
   const points = line.points.map((point) => [...point]);
   const [x, y] = points[points.length - 1];
-  const down = y >= points[points.length - 2][1] ? 1 : -1;
+  const down = line.down ? 1 : -1;
   points[points.length - 1][1] -= down * ARROW;
   const group = svgElement("g", {
-    class: `edge${edge.kept ? " kept" : ""}${boxes[edge.source].backward ? " backward" : ""}`,
+    class: `edge ${look}`,
     "data-source": boxes[edge.source].key,
     "data-target": boxes[edge.target].key,
   }, into);
@@ -147,8 +152,7 @@ function drawEdge(edge, line, boxes, into) {
 /** The place among the arguments, beside the head of an edge that runs in parallel with others. */
 function number(edge, line, k, into) {
   const [x, y] = line.points[line.points.length - 1];
-  const before = line.points[line.points.length - 2][1];
-  const place = { class: "number", x: n(k ? x + 4 : x - 4), y: n(y > before ? y - 5 : y + 13) };
+  const place = { class: "number", x: n(k ? x + 4 : x - 4), y: n(line.down ? y - 5 : y + 13) };
   if (!k) place["text-anchor"] = "end";
   svgElement("text", place, into).textContent = edge.position + 1;
 }
@@ -188,8 +192,11 @@ function drawBox(graph, box, { width, height }, x, y, scale, into) {
       class: "ring", x: -4.5, y: -4.5, width: n(width + 9), height: n(height + 9), rx: round + 4,
     }, element);
   }
-  if (!v) svgElement("rect", { class: "shape", x: 4, y: 4, ...size, rx: 5 }, element);
   svgElement("rect", { class: "shape", ...size, rx: round }, element);
+  if (!v) {
+    const inner = { width: n(width - 2 * FRAME), height: n(height - 2 * FRAME) };
+    svgElement("rect", { class: "shape", x: FRAME, y: FRAME, ...inner, rx: 3 }, element);
+  }
   const grad = v ? v.grad : undefined;
   if (grad !== undefined) {
     svgElement("rect", {
@@ -197,7 +204,7 @@ function drawBox(graph, box, { width, height }, x, y, scale, into) {
       style: `fill: ${scale.colour(grad)}`,
     }, element);
   }
-  let line = PADDING_Y;
+  let line = PADDING_Y + (v ? 0 : FRAME);
   [label.title, ...label.lines].forEach((words, i) => {
     const font = i ? SMALL : TITLE;
     line += LINE_HEIGHT[font];

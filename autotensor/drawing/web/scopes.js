@@ -12,7 +12,7 @@ const MOST = 3000; // boxes that are drawn at most
 function treeNode(path, label, parent) {
   return {
     path, label, parent, depth: 0, children: [], members: [], forward: 0, backward: 0,
-    first: Infinity, repeats: 1, open: false, signature: [],
+    first: Infinity, repeats: 1, piece: false, open: false, signature: [],
   };
 }
 
@@ -108,6 +108,7 @@ class Scopes {
         const label = `#${ids[0]} … #${ids[ids.length - 1]}`;
         const piece = treeNode(`${node.path}/${label}`, label, node);
         piece.members = members;
+        piece.piece = true;
         piece.first = this.order[members[0]];
         for (const m of members) this.home[m] = piece;
         pieces.push(piece);
@@ -158,7 +159,8 @@ class Scopes {
   }
 
   /**
-   * Unfold level by level while no more than `most` boxes are drawn.
+   * Unfold level by level while no more than `most` boxes are drawn; equal blocks in a row and
+   * pieces of what is too large only where `rows` says so.
    * @returns {boolean} whether all is unfolded that was to be
    */
   unfold(most, depth, rows) {
@@ -171,7 +173,7 @@ class Scopes {
     const queue = [...this.root.children];
     for (const node of queue) {
       if (depth !== null && node.depth > depth) continue;
-      if (node.repeats > 1 && !rows) continue;
+      if ((node.repeats > 1 || node.piece) && !rows) continue;
       const more = inside(node) - boxes(node);
       if (total + more > most) {
         all = false;
@@ -212,6 +214,7 @@ function grouped(pieces, parent, most) {
       const label = `${first} … ${row[row.length - 1].label.split(" … ")[1]}`;
       const group = treeNode(`${parent.path}/${label} `, label, parent);
       group.children = row;
+      group.piece = true;
       group.first = row[0].first;
       for (const piece of row) piece.parent = group;
       groups.push(group);

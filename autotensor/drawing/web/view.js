@@ -2,7 +2,7 @@
 
 const SMALLEST = 0.02;
 const LARGEST = 8;
-const READABLE = 0.55; // scale below which a picture is not made smaller to fit at first
+const READABLE = 0.75; // scale below which a picture is not made smaller to fit at first
 const EDGE = 20; // around a picture that fits
 const STILL = 4; // pixels that a pointer may move and still be clicking
 
