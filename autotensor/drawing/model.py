@@ -104,7 +104,8 @@ class Graph:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the graph to a file, in the format of its suffix.
 
-        ``.svg``, ``.dot``, ``.html`` and ``.txt`` need nothing; ``.png`` and ``.pdf`` need Graphviz.
+        ``.svg``, ``.dot``, ``.html`` and ``.txt`` need nothing; ``.png`` and ``.pdf`` need
+        Graphviz.
 
         Raises
         ------
@@ -127,7 +128,7 @@ class Graph:
         else:
             raise ValueError(
                 f"a graph cannot be saved as {os.fspath(path)!r}: its suffix names no known "
-                "format.\nUse .svg, .dot, .html or .txt, or .png or .pdf where Graphviz is installed."
+                "format.\nUse .svg, .dot, .html or .txt; or .png or .pdf where Graphviz is there."
             )
         with open(path, "wb") as file:
             file.write(content)

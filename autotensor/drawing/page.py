@@ -162,7 +162,7 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def _pulled(pulled: Pulled) -> dict[str, Any]:
-    lines = pulled.rule.splitlines()[:_LINES]
+    lines = pulled.rule.split("\n")[:_LINES]
     return {
         "argument": clean(pulled.argument),
         "rule": "\n".join(clean(line.replace("\t", "    "), _LONGEST) for line in lines),

@@ -115,9 +115,7 @@ def with_backward(vertices):
             rule = f"lambda g, {argument}: g * {argument}"
             outgoing.append(Pulled(argument, rule, operand, cotangent))
             if operand in cotangents:
-                made.append(
-                    net.op("add", cotangents[operand], made[-1], of=vertex.id, shape=shape)
-                )
+                made.append(net.op("add", cotangents[operand], made[-1], of=vertex.id, shape=shape))
             cotangents[operand] = made[-1]
         steps.append(Step(vertex.id, np.ones(vertex.shape), tuple(outgoing), tuple(made)))
     for id, gradient in cotangents.items():

@@ -42,7 +42,7 @@ function vertexDetails(app, i) {
   const { index, users } = app.graph;
   const some = (all) => [
     ...all.slice(0, MANY).map((other) => goTo(app, other)),
-    all.length > MANY ? `and ${plural(all.length - MANY, "more").replace("mores", "more")}` : "",
+    all.length > MANY ? `and ${all.length - MANY} more` : "",
   ];
   const operands = (v.arguments || []).map((a) =>
     typeof a === "number" && index.has(a) ? goTo(app, index.get(a)) : html("span", {}, String(a)));
@@ -84,7 +84,7 @@ function foldDetails(app, box) {
   return [
     html("h2", {}, box.label.title),
     rows([
-      ["stands for", plural(members.length, "vertex").replace("vertexs", "vertices"),
+      ["stands for", plural(members.length, "vertex", "vertices"),
         node.repeats > 1 ? ` in ${node.repeats} equal blocks` : ""],
       ["ops", common.map(([op, count]) => (count > 1 ? `${op} × ${count}` : op)).join(", ")],
       ["bytes", sum("bytes") ? byteSize(sum("bytes")) : ""],
@@ -100,8 +100,8 @@ function showDetails(app, box) {
   const panel = document.getElementById("details");
   panel.dataset.key = box ? box.key : "";
   if (!box) {
-    const hint = "Point at a box to read about it. Click a folded one to unfold it. Drag to move, " +
-      "turn the wheel to zoom.";
+    const hint = "Point at a box to read about it. Click a folded one to unfold it. " +
+      "Drag to move, turn the wheel to zoom.";
     panel.replaceChildren(html("p", { className: "hint" }, hint));
     return;
   }
@@ -116,7 +116,8 @@ function showTree(app) {
   const shown = app.scopes.nodes.filter((node) => node.parent && node.parent.open);
   tree.replaceChildren(...shown.map((node) => {
     const name = node.repeats > 1 ? `${node.label} × ${node.repeats}` : node.label;
-    const arrow = html("span", { className: "arrow", ariaHidden: "true" }, node.open ? "▾" : "▸");
+    const arrow = html("span", { className: "arrow" }, node.open ? "▾" : "▸");
+    arrow.setAttribute("aria-hidden", "true");
     const count = html("span", { className: "count" }, String(node.forward + node.backward));
     const button = html("button", { type: "button", title: node.path }, arrow, name, count);
     button.dataset.path = node.path;
@@ -138,11 +139,11 @@ function showTree(app) {
 /** The roles that occur, as small boxes with words beside them. */
 function showLegend(app) {
   const { vertices, roles } = app.graph;
-  const words = new Map([...roles, ["backward", "backward pass"], ["fold", "folded scope"]]);
+  const called = new Map([...roles, ["backward", "backward pass"], ["fold", "folded scope"]]);
   const present = new Set(vertices.map((v) => (v.of ? "backward" : v.role)));
   if (app.scopes.root.children.length) present.add("fold");
   const legend = document.getElementById("legend");
-  const entries = [...words].filter(([name]) => present.has(name)).map(([name, said]) =>
+  const entries = [...called].filter(([name]) => present.has(name)).map(([name, said]) =>
     html("span", { className: `swatch ${name}` }, html("i", {}), said));
   if (vertices.some((v) => v.of)) {
     entries.push(html("span", { className: "swatch line" }, html("i", {}), "kept array"));
@@ -153,8 +154,9 @@ function showLegend(app) {
   if (app.scale.some) {
     const scale = html("span", { className: "scale" });
     for (const colour of SCALE) scale.append(html("i", { style: `background: ${colour}` }));
-    const range = `gradient norm ${app.scale.low.toPrecision(2)} to ${app.scale.high.toPrecision(2)}`;
-    entries.push(html("span", { className: "swatch" }, scale, range));
+    const [low, high] = [app.scale.low.toPrecision(2), app.scale.high.toPrecision(2)];
+    const words = low === high ? low : `${low} to ${high}`;
+    entries.push(html("span", { className: "swatch" }, scale, `gradient norm ${words}`));
   }
   legend.replaceChildren(...entries);
 }

@@ -12,8 +12,8 @@ const CROWDED = 400; // pairs of edges above which two boxes are not compared
  * layers: points by layer, top to bottom, in order. layer, place: of each point.
  * up, down: by point, its segments to the layers above and below, as
  *   {point, there, here, solid}: where it ends at the other point and at this, from 0 to 1.
- * trunks: {source, down, kept, points}. ends: by edge {point, trunk}, the last point before its target;
- *   the point is null for an edge within a layer, and for one that is led around nothing.
+ * trunks: {source, down, kept, points}. ends: by edge {point, trunk}, the last point before its
+ *   target; the point is null for an edge within a layer, and for one that is led around nothing.
  */
 class Layers {
   constructor(layer, edges) {
@@ -38,7 +38,8 @@ class Layers {
       if (!span) return null;
       const key = edge.source * 4 + (span > 0 ? 2 : 0) + (edge.kept ? 1 : 0);
       if (!byKey.has(key)) {
-        const trunk = { source: edge.source, down: span > 0, kept: edge.kept, reach: 0, points: [] };
+        const { source, kept } = edge;
+        const trunk = { source, down: span > 0, kept, reach: 0, points: [] };
         byKey.set(key, trunk);
         this.trunks.push(trunk);
       }

@@ -38,7 +38,8 @@ function layout(sizes, edges, rank) {
     return [[x[box] + dx, y[box] + side], [x[box] + dx, down ? bottom[box] : top[box]]];
   };
   const trunks = layers.trunks.map((trunk) => {
-    const points = trunk.points.length ? leave(trunk.source, ends.leaving.get(trunk), trunk.down) : [];
+    const start = leave(trunk.source, ends.leaving.get(trunk), trunk.down);
+    const points = trunk.points.length ? start : [];
     for (const p of trunk.points) {
       const through = [[x[p], top[p]], [x[p], bottom[p]]];
       points.push(...(trunk.down ? through : through.reverse()));

@@ -36,7 +36,7 @@ class App {
     document.body.dataset.folded = String(boxes.filter((box) => box.node).length);
     const status = document.getElementById("status");
     const all = this.graph.vertices.length;
-    const count = boxes.length < all ? `${plural(boxes.length, "box").replace("boxs", "boxes")} drawn.` : "";
+    const count = boxes.length < all ? `${plural(boxes.length, "box", "boxes")} drawn.` : "";
     status.textContent = [count, note].filter(Boolean).join(" ");
     showTree(this);
     this.steps.show();
@@ -120,8 +120,10 @@ class App {
   }
 
   _text(i) {
-    this.texts ||= this.graph.vertices.map((v) =>
-      [`#${v.id}`, v.title, v.name, v.op, v.shape, v.dtype, v.scope, v.line].join("\n").toLowerCase());
+    this.texts ||= this.graph.vertices.map((v) => {
+      const words = [`#${v.id}`, v.title, v.name, v.op, v.shape, v.dtype, v.scope, v.line];
+      return words.join("\n").toLowerCase();
+    });
     return this.texts[i];
   }
 
@@ -200,7 +202,7 @@ class App {
     const note = change() === false
       ? `No more than ${MOST.toLocaleString("en")} boxes are drawn; unfold others one by one.` : "";
     this.redraw(null, note);
-    this.view.fit(this.drawing);
+    this.view.fit(this.drawing, true);
   }
 
   _key(event, box) {

@@ -34,8 +34,8 @@ const textWidth = (() => {
   };
 })();
 
-function plural(count, noun) {
-  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+function plural(count, noun, nouns = `${noun}s`) {
+  return `${count.toLocaleString("en")} ${count === 1 ? noun : nouns}`;
 }
 
 function byteSize(count) {
@@ -62,8 +62,10 @@ function labelOf(graph, box) {
   const ops = members.filter((v) => v.kind === "op").length;
   const leaves = members.filter((v) => v.kind === "leaf").length;
   const kept = members.reduce((sum, v) => sum + (v.kept || 0), 0);
-  const lines = [[ops ? plural(ops, "op") : "", leaves ? plural(leaves, "leaf").replace("leafs", "leaves") : ""]
-    .filter(Boolean).join(", ") || plural(members.length, "vertex").replace("vertexs", "vertices")];
+  const counts = [];
+  if (ops) counts.push(plural(ops, "op"));
+  if (leaves) counts.push(plural(leaves, "leaf", "leaves"));
+  const lines = [counts.join(", ") || plural(members.length, "vertex", "vertices")];
   if (kept) lines.push(`keeps ${byteSize(kept)}`);
   return { title: `${box.backward ? "backward of " : ""}${foldName(box.node)}`, bold: true, lines };
 }
@@ -126,7 +128,8 @@ function picture(graph, scopes, scale, into) {
     seen.set(pair, [...(seen.get(pair) || []), i]);
   });
   for (const parallel of seen.values()) {
-    if (parallel.length > 1) parallel.forEach((i, k) => number(edges[i], places.edges[i], k, lines));
+    if (parallel.length === 1) continue;
+    parallel.forEach((i, k) => number(edges[i], places.edges[i], k, lines));
   }
   const group = svgElement("g", { class: "boxes" }, into);
   boxes.forEach((box, i) => drawBox(graph, box, sizes[i], places.x[i], places.y[i], scale, group));
@@ -175,7 +178,9 @@ function drawBox(graph, box, { width, height }, x, y, scale, into) {
   const role = v ? (v.of ? "backward" : v.role) : box.backward ? "backward" : "fold";
   const members = box.members.map((m) => graph.vertices[m]);
   const bad = members.some((member) => member.bad);
-  const said = [label.title, ...label.lines, ...(bad ? ["not finite"] : []), ...(v ? [] : ["folded"])];
+  const said = [label.title, ...label.lines];
+  if (bad) said.push("not finite");
+  if (!v) said.push("folded");
   const element = svgElement("g", {
     class: `box ${role}${v ? "" : " folded"}`,
     transform: `translate(${n(x - width / 2)} ${n(y - height / 2)})`,
@@ -208,9 +213,9 @@ function drawBox(graph, box, { width, height }, x, y, scale, into) {
   [label.title, ...label.lines].forEach((words, i) => {
     const font = i ? SMALL : TITLE;
     line += LINE_HEIGHT[font];
-    svgElement("text", {
-      class: i ? "small" : label.bold ? "title bold" : "title", x: n(width / 2), y: n(line - 0.29 * font),
-    }, element).textContent = words;
+    const look = i ? "" : label.bold ? "title bold" : "title";
+    const place = { class: look, x: n(width / 2), y: n(line - 0.29 * font) };
+    svgElement("text", place, element).textContent = words;
   });
   box.element = element;
 }

@@ -12,7 +12,7 @@ const MOST = 3000; // boxes that are drawn at most
 function treeNode(path, label, parent) {
   return {
     path, label, parent, depth: 0, children: [], members: [], forward: 0, backward: 0,
-    first: Infinity, repeats: 1, piece: false, open: false, signature: [],
+    first: Infinity, repeats: 1, piece: false, open: false, signature: "",
   };
 }
 
@@ -43,7 +43,7 @@ class Scopes {
   }
 
   _place() {
-    const { vertices, index, users } = this.graph;
+    const { vertices, users } = this.graph;
     const byPath = new Map([["", this.root]]);
     const nodeOf = (scope) => {
       let node = this.root;
@@ -69,31 +69,36 @@ class Scopes {
       if (homes.length) this.home[i] = homes.reduce(common);
     });
     // Operands are drawn with what uses them first.
-    this.order = vertices.map((v, i) =>
-      v.kind === "op" ? v.id : users[i].reduce((least, u) => Math.min(least, vertices[u].id), Infinity));
+    const firstUse = (i) => users[i].reduce((id, u) => Math.min(id, vertices[u].id), Infinity);
+    this.order = vertices.map((v, i) => (v.kind === "op" ? v.id : firstUse(i)));
     const sorted = [...vertices.keys()].filter((i) => !vertices[i].of)
       .sort((a, b) => this.order[a] - this.order[b] || a - b);
     for (const i of sorted) this.home[i].members.push(i);
-    vertices.forEach((v, i) => { if (v.of) this.home[i] = this.home[index.get(v.of)] || this.root; });
+    this._follow();
   }
 
   /** What each scope computes, as text that is equal for equal blocks. */
   _sign() {
     const { vertices, index } = this.graph;
-    const local = new Map();
+    const local = new Map(); // by node the ranks of its vertices in it
+    const parts = new Map();
     vertices.forEach((v, i) => {
       if (v.of) return;
       for (let node = this.home[i]; node.parent; node = node.parent) {
         node.first = Math.min(node.first, this.order[i]);
-        if (!local.has(node)) local.set(node, new Map());
+        if (!local.has(node)) {
+          local.set(node, new Map());
+          parts.set(node, []);
+        }
         const own = local.get(node);
         own.set(v.id, own.size);
         const from = (v.arguments || []).map((a) => (own.has(a) ? own.get(a) : "·"));
         const below = this.home[i].path.slice(node.path.length);
-        node.signature.push([v.op || v.kind, v.shape, v.dtype, below, v.options, ...from].join("|"));
+        const facts = [v.op || v.kind, v.shape, v.dtype, below, v.options, ...from];
+        parts.get(node).push(facts.join("|"));
       }
     });
-    for (const node of this.nodes) node.signature = node.signature.join("\n");
+    for (const [node, texts] of parts) node.signature = texts.join("\n");
   }
 
   /** Cut what is too many in one scope into pieces by id; hence no piece is used before itself. */
@@ -116,19 +121,27 @@ class Scopes {
       node.members = [];
       node.children.push(...grouped(pieces, node, most));
     }
+    this._follow();
+  }
+
+  /** What the backward pass computes is at home where the op is whose rule computes it. */
+  _follow() {
+    const { vertices, index } = this.graph;
     vertices.forEach((v, i) => {
-      if (v.of && this.graph.index.has(v.of)) this.home[i] = this.home[this.graph.index.get(v.of)];
+      if (v.of) this.home[i] = this.home[index.get(v.of)] || this.root;
     });
   }
 
-  /** Put equal scopes that follow each other under a node of their own. */
+  /** Put equal scopes that are numbered and follow each other under a node of their own. */
   _join() {
+    const stem = (node) => node.label.replace(/\d+/g, "0");
+    const alike = (a, b) => a.signature && a.signature === b.signature && stem(a) === stem(b);
     for (const node of this.nodes) {
       node.children.sort((a, b) => a.first - b.first);
       const rows = [];
       for (const child of node.children) {
         const row = rows[rows.length - 1];
-        if (row && child.signature && row[0].signature === child.signature) row.push(child);
+        if (row && alike(row[0], child)) row.push(child);
         else rows.push([child]);
       }
       if (rows.length === 1 && rows[0].length >= ALIKE && !node.members.length && node.parent) {

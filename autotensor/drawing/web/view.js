@@ -87,7 +87,8 @@ class View {
   /** The whole picture in the window; at first only if it can be read then. */
   fit(picture, atFirst) {
     const { width, height } = this.size;
-    const k = Math.min(1.25, (width - 2 * EDGE) / picture.width, (height - 2 * EDGE) / picture.height);
+    const across = (width - 2 * EDGE) / picture.width;
+    const k = Math.min(1.25, across, (height - 2 * EDGE) / picture.height);
     this.k = Math.max(SMALLEST, atFirst ? Math.max(k, READABLE) : k);
     this.x = (width - picture.width * this.k) / 2;
     this.y = Math.max(EDGE, (height - picture.height * this.k) / 2);
