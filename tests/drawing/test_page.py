@@ -1,4 +1,4 @@
-"""The page as text: the graph is in it as it was, text comes alive nowhere, nothing is looked up."""
+"""The page as text: the graph is in it as it was, text stays text, nothing is looked up."""
 
 import json
 from html.parser import HTMLParser
