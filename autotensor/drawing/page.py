@@ -104,7 +104,7 @@ def _colours() -> str:
 
 def _vertex(vertex: Vertex, shown: set[str]) -> dict[str, Any]:
     """What the page knows of a vertex; what there is nothing to say about is left out."""
-    role = next(name for name, role in ROLES.items() if role is role_of(vertex))
+    role = next(name for name, role in ROLES.items() if role == role_of(vertex))
     grad = vertex.grad
     facts = {
         "id": vertex.id,

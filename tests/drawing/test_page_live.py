@@ -246,7 +246,7 @@ def test_nothing_overlaps_in_any_state(live, vertices):
 def test_steps(live):
     vertices, steps = with_backward(small())
     script = """
-        const seen = () => all(".box.backward:not(.later)").map((b) => b.dataset.key);
+        const seen = () => all(".box[data-pass='backward']:not(.later)").map((b) => b.dataset.key);
         const state = (name) => { report[name] = {
           lit: all(".lit").map((b) => b.dataset.key), seen: seen(),
           text: one("#step-text").textContent, step: document.body.dataset.step,
@@ -317,7 +317,7 @@ def test_details_by_pointer_focus_and_click(live):
         report.entered = document.body.dataset.selected;
         click(all("#details button.go").find((b) => b.textContent.includes("inner")));
         report.went = panel.textContent;
-        report.rings = all(".ring").map((r) => r.parentNode.dataset.key);
+        report.rings = all(".ring.first").map((r) => r.parentNode.dataset.key);
         report.names = all(".box").map((b) => b.getAttribute("aria-label"));
     """
     report, _ = live(script, vertices)

@@ -140,7 +140,7 @@ function showTree(app) {
 function showLegend(app) {
   const { vertices, roles } = app.graph;
   const called = new Map([...roles, ["backward", "backward pass"], ["fold", "folded scope"]]);
-  const present = new Set(vertices.map((v) => (v.of ? "backward" : v.role)));
+  const present = new Set(vertices.map((v) => (v.of && v.role === "op" ? "backward" : v.role)));
   if (app.scopes.root.children.length) present.add("fold");
   const legend = document.getElementById("legend");
   const entries = [...called].filter(([name]) => present.has(name)).map(([name, said]) =>
@@ -149,14 +149,16 @@ function showLegend(app) {
     entries.push(html("span", { className: "swatch line" }, html("i", {}), "kept array"));
   }
   if (vertices.some((v) => v.bad)) {
-    entries.push(html("span", { className: "swatch bad" }, html("i", {}), "not finite"));
+    const said = "not finite, the first heavy";
+    entries.push(html("span", { className: "swatch bad" }, html("i", {}), said));
   }
   if (app.scale.some) {
     const scale = html("span", { className: "scale" });
-    for (const colour of SCALE) scale.append(html("i", { style: `background: ${colour}` }));
-    const [low, high] = [app.scale.low.toPrecision(2), app.scale.high.toPrecision(2)];
-    const words = low === high ? low : `${low} to ${high}`;
-    entries.push(html("span", { className: "swatch" }, scale, `gradient norm ${words}`));
+    for (let i = 0; i <= 6; i++) {
+      scale.append(html("i", { style: `background: ${app.scale.between(i / 6)}` }));
+    }
+    const words = `gradient norm 1e${app.scale.low} to 1e${app.scale.high}`;
+    entries.push(html("span", { className: "swatch" }, scale, words));
   }
   legend.replaceChildren(...entries);
 }

@@ -11,7 +11,8 @@ function graphOf(data) {
     users[index.get(source)].push(index.get(target));
     return { source: index.get(source), target: index.get(target), position, kept: !!kept };
   });
-  return { ...data, index, users, edges };
+  const bad = vertices.find((v) => v.bad);
+  return { ...data, index, users, edges, firstBad: bad ? bad.id : 0 };
 }
 
 /**

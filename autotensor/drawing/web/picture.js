@@ -11,7 +11,8 @@ const PER_EDGE = 15; // least width of a box for each edge that ends at one side
 const FRAME = 3.5; // between the two lines around a fold
 const ARROW = 6;
 const STRIP = 4; // of the colour of a gradient
-const SCALE = ["#c5bbe8", "#a696dc", "#8470c9", "#6247ab", "#3f1f7a"]; // small gradients to large
+// Small gradients to large, light to dark.
+const SCALE = [[253, 240, 181], [88, 178, 160], [33, 102, 142], [27, 32, 92]];
 
 function svgElement(tag, attributes, parent) {
   const element = document.createElementNS(SVG, tag);
@@ -70,18 +71,23 @@ function labelOf(graph, box) {
   return { title: `${box.backward ? "backward of " : ""}${foldName(box.node)}`, bold: true, lines };
 }
 
-/** The colour of a gradient norm on a logarithmic scale over the norms of the graph. */
+/** The colours of gradient norms, on a logarithmic scale over the decades that occur. */
 function gradientScale(graph) {
   const norms = graph.vertices.map((v) => v.grad).filter((g) => typeof g === "number" && g > 0);
-  const low = Math.log10(norms.reduce((a, b) => Math.min(a, b), Infinity));
-  const high = Math.log10(norms.reduce((a, b) => Math.max(a, b), 0));
+  const logs = norms.map(Math.log10);
+  const low = Math.floor(logs.reduce((a, b) => Math.min(a, b), logs[0] || 0));
+  const high = Math.max(Math.ceil(logs.reduce((a, b) => Math.max(a, b), logs[0] || 0)), low + 1);
+  const between = (part) => {
+    const at = Math.max(0, Math.min(1, part)) * (SCALE.length - 1);
+    const i = Math.min(SCALE.length - 2, Math.floor(at));
+    const mixed = SCALE[i].map((a, k) => Math.round(a + (SCALE[i + 1][k] - a) * (at - i)));
+    return `rgb(${mixed.join(", ")})`;
+  };
   const colour = (grad) => {
     if (typeof grad !== "number") return "var(--bad)";
-    if (!(grad > 0)) return "var(--zero)";
-    const part = high > low ? (Math.log10(grad) - low) / (high - low) : 0.5;
-    return SCALE[Math.min(SCALE.length - 1, Math.floor(part * SCALE.length))];
+    return between(grad > 0 ? (Math.log10(grad) - low) / (high - low) : 0);
   };
-  return { low: 10 ** low, high: 10 ** high, some: norms.length > 0, colour };
+  return { low, high, some: norms.length > 0, between, colour };
 }
 
 /**
@@ -175,7 +181,8 @@ function path(points) {
 function drawBox(graph, box, { width, height }, x, y, scale, into) {
   const { label } = box;
   const v = box.vertex === null ? null : graph.vertices[box.vertex];
-  const role = v ? (v.of ? "backward" : v.role) : box.backward ? "backward" : "fold";
+  const own = v && (v.of && v.role === "op" ? "backward" : v.role);
+  const role = own || (box.backward ? "backward" : "fold");
   const members = box.members.map((m) => graph.vertices[m]);
   const bad = members.some((member) => member.bad);
   const said = [label.title, ...label.lines];
@@ -188,13 +195,18 @@ function drawBox(graph, box, { width, height }, x, y, scale, into) {
     role: "button",
     "aria-label": said.join(", "),
     "data-key": box.key,
+    "data-pass": box.backward ? "backward" : "forward",
   }, into);
   if (bad) element.dataset.bad = "";
   const size = { width: n(width), height: n(height) };
   const round = v && v.role === "leaf" ? Math.min(height / 2, 14) : 5;
   if (bad) {
     svgElement("rect", {
-      class: "ring", x: -4.5, y: -4.5, width: n(width + 9), height: n(height + 9), rx: round + 4,
+      class: members.some((member) => member.id === graph.firstBad) ? "ring first" : "ring",
+      x: -4.5, y: -4.5,
+      width: n(width + 9),
+      height: n(height + 9),
+      rx: round + 4,
     }, element);
   }
   svgElement("rect", { class: "shape", ...size, rx: round }, element);
