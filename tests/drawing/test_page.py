@@ -13,7 +13,7 @@ import autotensor as at
 from autotensor.drawing import page as pages
 from autotensor.drawing.data import edges_of
 from autotensor.drawing.labels import clean
-from tests.drawing.samples import network, small, with_backward
+from tests.drawing.page_samples import network, small, with_backward
 
 HOSTILE = '</script><script>alert(1)</script><!--<script>"]]>&lt;\u2028${style}'
 WEB = resources.files("autotensor.drawing") / "web"

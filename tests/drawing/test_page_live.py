@@ -15,7 +15,7 @@ import pytest
 from autotensor.drawing.data import edges_of
 from autotensor.drawing.labels import clean
 from autotensor.drawing.page import page
-from tests.drawing.samples import Builder, chain, network, scattered, small, with_backward
+from tests.drawing.page_samples import Builder, chain, network, scattered, small, with_backward
 from tests.drawing.test_page import HOSTILE, Reader
 
 BROWSER = next(
