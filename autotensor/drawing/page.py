@@ -52,6 +52,7 @@ def page(
     show: str = "shape dtype value grad",
     depth: int | None = None,
     max_nodes: int = 300,
+    focus: int | None = None,
 ) -> str:
     """The graph as an HTML document, complete in itself.
 
@@ -64,12 +65,14 @@ def page(
         scope``.
     depth : how many levels of scopes are unfolded at first; None for as many as fit.
     max_nodes : most boxes that are drawn at first.
+    focus : id of the vertex that is selected at first, and unfolded for that.
     """
     shown = set(show.split())
     data = {
         "caption": clean(caption, _LONGEST),
         "depth": depth,
         "most": max_nodes,
+        "focus": focus,
         "vertices": [_vertex(vertex, shown) for vertex in vertices],
         "edges": [[e.source, e.target, e.position, int(e.kept)] for e in edges],
         "steps": [_step(step) for step in steps],

@@ -447,6 +447,20 @@ def test_depth_limits_what_is_unfolded_at_first(live):
     assert {"embedding", "blocks", "head"} <= set(report["titles"])
 
 
+def test_the_focus_is_unfolded_and_selected_at_first(live):
+    vertices = network(5)
+    (focus, *_) = (v.id for v in vertices if v.op == "softmax")
+    script = """
+        const r = box(document.body.dataset.selected).getBoundingClientRect();
+        report.at = [r.left + r.width / 2, r.top + r.height / 2];
+        report.key = one("#details").dataset.key;
+    """
+    report, _ = live(script, vertices, focus=focus)
+    assert report["key"] == f"vertex {focus}"
+    assert 0 < report["at"][0] < 900
+    assert 40 < report["at"][1] < 850
+
+
 def test_nothing_to_draw(live):
     report, _ = live("report.boxes = keys();", ())
     assert report["boxes"] == []

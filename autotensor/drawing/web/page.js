@@ -19,6 +19,7 @@ class App {
     this._listen();
     this.redraw();
     this.view.fit(this.drawing, true);
+    if (graph.index.has(graph.focus)) this.select(graph.index.get(graph.focus));
   }
 
   /** Draw anew. The box of the vertex `anchor` stays where it is in the window. */
