@@ -13,6 +13,7 @@ from typing import Any
 from autotensor.drawing.data import Edge, Kept, Vertex, edges_of
 from autotensor.drawing.dot import dot
 from autotensor.drawing.labels import kept_summary, plural
+from autotensor.drawing.page import page
 from autotensor.drawing.svg import svg
 from autotensor.drawing.text import tree
 from autotensor.errors import AutotensorError
@@ -86,6 +87,14 @@ class Graph:
         """
         return svg(self.nodes, self.edges, self._caption)
 
+    def to_html(self) -> str:
+        """A page that shows the graph in a browser: one file, which looks nothing up elsewhere.
+
+        Drag it, zoom, fold and unfold scopes, search; point at a box to read about it. Where the
+        graph has steps, a slider goes through the backward pass one op at a time.
+        """
+        return page(self.nodes, self.edges, self._caption)
+
     def to_graphviz(self) -> Any:
         """The graph as a ``graphviz.Source`` of the package ``graphviz``."""
         import graphviz  # type: ignore[import-untyped]
@@ -95,7 +104,8 @@ class Graph:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the graph to a file, in the format of its suffix.
 
-        ``.svg``, ``.dot`` and ``.txt`` need nothing; ``.png`` and ``.pdf`` need Graphviz.
+        ``.svg``, ``.dot``, ``.html`` and ``.txt`` need nothing; ``.png`` and ``.pdf`` need
+        Graphviz.
 
         Raises
         ------
@@ -109,6 +119,8 @@ class Graph:
             content = self.to_svg().encode()
         elif suffix == ".dot":
             content = self.to_dot().encode()
+        elif suffix == ".html":
+            content = self.to_html().encode()
         elif suffix == ".txt":
             content = f"{self.to_text(ascii=False)}\n".encode()
         elif suffix in (".png", ".pdf"):
@@ -116,7 +128,7 @@ class Graph:
         else:
             raise ValueError(
                 f"a graph cannot be saved as {os.fspath(path)!r}: its suffix names no known "
-                "format.\nUse .svg, .dot or .txt, or .png or .pdf where Graphviz is installed."
+                "format.\nUse .svg, .dot, .html or .txt; or .png or .pdf where Graphviz is there."
             )
         with open(path, "wb") as file:
             file.write(content)
