@@ -114,6 +114,8 @@ def title(vertex: Vertex) -> str:
     Operands that have boxes of their own are dots: ``h = · ** 2``.
     """
     name = clean(vertex.name) if vertex.name else ""
+    if vertex.kind == "fold":
+        return f"{name} × {vertex.repeats:,}" if vertex.repeats > 1 else name
     if vertex.kind != "op":
         return name or vertex.kind
     if vertex.op == "getitem" or any(isinstance(a, str) for a in vertex.arguments):
@@ -138,9 +140,9 @@ def byte_size(count: int) -> str:
     return f"{size:.0f} {_UNITS[unit]}" if size >= 10 or not unit else f"{size:.1f} {_UNITS[unit]}"
 
 
-def plural(count: int, noun: str) -> str:
-    """``1 array``, ``2 arrays``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def plural(count: int, noun: str, several: str | None = None) -> str:
+    """``1 array``, ``2 arrays``; `several` is for other plurals."""
+    return f"{count:,} {noun if count == 1 else several or noun + 's'}"
 
 
 def kept_summary(kept: Kept) -> str:

@@ -44,4 +44,5 @@ ROLES = {
 
 def role_of(vertex: Vertex) -> Role:
     """The role of `vertex`; a leaf or constant stays one where it is the root."""
-    return ROLES["root" if vertex.root and vertex.kind == "op" else vertex.kind]
+    kind = "op" if vertex.kind == "fold" else vertex.kind
+    return ROLES["root" if vertex.root and kind == "op" else kind]

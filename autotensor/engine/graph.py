@@ -36,7 +36,7 @@ class Node:
     number : rises with creation, so parents have smaller ones.
     fragile : 0, `MIXES`, `FRAGILE` or `SELECTS` of engine/plan.py.
     notes : None, or what is rarely there, by name: "hooks"; "retain" and "grad"; "name"; "line",
-        "via" and "scope" of the call.
+        "via", "scope" and "scopes" of the call; "value"; "calls" of modules that returned it.
     """
 
     __slots__ = (
