@@ -122,7 +122,7 @@ def _collect(
     # A tensor that no op has met has no node of its own yet.
     loose = {id(tensor): Leaf(tensor.shape, tensor.dtype) for tensor in roots}
 
-    def node_of(tensor: Tensor) -> Node | Leaf | None:
+    def node_of(tensor: Tensor) -> Any:
         return tensor._node or loose.get(id(tensor))
 
     tensors = {
@@ -201,9 +201,11 @@ def _held(nodes: Iterable[Node | Leaf], buffers: Buffers) -> tuple[dict[Any, Any
     for node in nodes:
         if isinstance(node, Node):
             pairs = kept_values(node) if node.kept else []
-            for array, holder in pairs:
-                if isinstance(holder, (Node, Leaf)) and array.dtype == holder.dtype:
-                    values[holder] = array
+            values |= {
+                holder: array
+                for array, holder in pairs
+                if isinstance(holder, (Node, Leaf)) and array.dtype == holder.dtype
+            }
             if node.options:
                 pairs += option_arrays(node)
             if pairs:

@@ -8,13 +8,14 @@ is unique on both sides (a patience diff), so that its time grows with the numbe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
 from bisect import bisect_left
 from collections import Counter, deque
+from collections.abc import Callable, Hashable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from autotensor.drawing.data import Vertex
-from autotensor.drawing.labels import clean, plural, shape_text
+from autotensor.drawing.labels import clean, shape_text
 
 __all__ = ["Changed", "GraphDiff", "difference"]
 
@@ -141,9 +142,7 @@ def _in_rounds(a: Sequence[Entry], b: Sequence[Entry]) -> list[Pair]:
         pairs = sorted(pairs + found)
         marks = [(-1, -1), *pairs, (len(a), len(b))]
         gaps = [
-            (i + 1, k, j + 1, m)
-            for (i, j), (k, m) in zip(marks, marks[1:])
-            if i + 1 < k and j + 1 < m
+            (i + 1, k, j + 1, m) for (i, j), (k, m) in pairwise(marks) if i + 1 < k and j + 1 < m
         ]
     return [(a[i][0], b[j][0]) for i, j in pairs]
 
@@ -170,7 +169,7 @@ def _aligned(
             continue
         pairs += anchors
         marks = [(i - 1, j - 1), *anchors, (i_end, j_end)]
-        gaps += [(p + 1, r, q + 1, s) for (p, q), (r, s) in zip(marks, marks[1:])]
+        gaps += [(p + 1, r, q + 1, s) for (p, q), (r, s) in pairwise(marks)]
     return pairs
 
 

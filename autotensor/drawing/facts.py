@@ -53,7 +53,7 @@ def described(data: Any) -> tuple[str, str]:
     if not data.size:
         return "[]" if data.ndim == 1 else "", ""
     with np.errstate(all="ignore"):
-        numbers = np.abs(data) if data.dtype.kind == "c" else data
+        numbers: Any = np.abs(data) if data.dtype.kind == "c" else data
         low, high = numbers.min(), numbers.max()
         bad = "" if np.isfinite(low) and np.isfinite(high) else count_bad(data)
         if data.size <= _SMALL and data.ndim == 1:

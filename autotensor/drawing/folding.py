@@ -78,7 +78,9 @@ def merged(
     """
     uses = links(vertices, boxes)
     keys = _without_shared_leaves(vertices, boxes, keys, uses)
-    groups = [("box", i) if key is None else ("fold", key) for i, key in enumerate(keys)]
+    groups: list[tuple[Hashable, ...]] = [
+        ("box", i) if key is None else ("fold", key) for i, key in enumerate(keys)
+    ]
     tangled = _tangled(groups, uses)
     if tangled:
         run, last = 0, None
@@ -117,9 +119,9 @@ def _without_shared_leaves(
     ]
     for i, sources in enumerate(uses):
         for source in sources:
-            if keys[source] is not None and keys[source] != keys[i] and not uses[source]:
-                if vertices[boxes[source].id].kind in ("leaf", "constant"):
-                    keys[source] = None
+            leaf = vertices[boxes[source].id].kind in ("leaf", "constant")
+            if leaf and not uses[source] and keys[source] != keys[i]:
+                keys[source] = None
     return keys
 
 

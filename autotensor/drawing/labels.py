@@ -115,7 +115,7 @@ def title(vertex: Vertex) -> str:
     """
     name = clean(vertex.name) if vertex.name else ""
     if vertex.kind == "fold":
-        return f"{name} × {vertex.repeats:,}" if vertex.repeats > 1 else name
+        return f"{name} \N{MULTIPLICATION SIGN} {vertex.repeats:,}" if vertex.repeats > 1 else name
     if vertex.kind != "op":
         return name or vertex.kind
     if vertex.op == "getitem" or any(isinstance(a, str) for a in vertex.arguments):

@@ -18,7 +18,7 @@ from autotensor.drawing.exchange import from_json, to_json
 from autotensor.drawing.labels import kept_summary, plural
 from autotensor.drawing.svg import svg
 from autotensor.drawing.text import tree
-from autotensor.drawing.views import View, drawn
+from autotensor.drawing.views import WHOLE, View, drawn
 from autotensor.errors import AutotensorError
 
 __all__ = ["Graph", "GraphvizError"]
@@ -66,7 +66,7 @@ class Graph:
     kept: Kept
     # Not compared, as it holds arrays.
     steps: tuple[Step, ...] = field(default=(), compare=False)
-    view: View = View()
+    view: View = WHOLE
 
     def __post_init__(self) -> None:
         self.view.check()
@@ -103,9 +103,9 @@ class Graph:
         self,
         *,
         show: str | EllipsisType = ...,
-        depth: int | None | EllipsisType = ...,
+        depth: int | EllipsisType | None = ...,
         max_nodes: int | EllipsisType = ...,
-        focus: int | str | None | EllipsisType = ...,
+        focus: int | str | EllipsisType | None = ...,
         radius: int | EllipsisType = ...,
     ) -> Graph:
         """The same graph drawn in another way; what is not given stays as it is.

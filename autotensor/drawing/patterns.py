@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -152,9 +151,9 @@ def fold_repeats(vertices: Vertices, boxes: Sequence[Box]) -> list[Box]:
     for i, box in enumerate(boxes):
         vertex = vertices[box.id]
         own = users.get(i, set())
-        if len(own) == 1 and len(box.members) == 1 and vertex.kind in _LEAVES:
-            if vertex.kind == "leaf" or not vertex.name:
-                keys[i] = own.pop()
+        inner = vertex.kind == "leaf" or (vertex.kind == "constant" and not vertex.name)
+        if inner and len(own) == 1 and len(box.members) == 1:
+            keys[i] = own.pop()
 
     def make(key: Hashable, found: list[Box]) -> Box:
         inner = [box for box in found if vertices[box.id].kind not in _LEAVES]

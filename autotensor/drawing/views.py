@@ -15,7 +15,7 @@ from autotensor.drawing.folding import Box, boxes_of, links, vertices_of
 from autotensor.drawing.labels import clean, plural
 from autotensor.drawing.patterns import fold_chains, fold_repeats, fold_scopes, levels
 
-__all__ = ["SHOW", "WORDS", "View", "drawn"]
+__all__ = ["SHOW", "WHOLE", "WORDS", "View", "drawn"]
 
 SHOW = "shape dtype value grad"
 WORDS = ("shape", "dtype", "value", "grad", "bytes", "line", "scope")
@@ -53,6 +53,9 @@ class View(NamedTuple):
         ):
             if value is not None and value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
+
+
+WHOLE = View()
 
 
 def drawn(nodes: Sequence[Vertex], view: View) -> tuple[tuple[Vertex, ...], str]:

@@ -220,8 +220,8 @@ class scope(Mode):  # noqa: N801 - used like a function
     """Note with every recorded op the name of the part of the model that it belongs to.
 
     Pictures of the graph show it and fold by it; the reports of `detect_anomaly` and of
-    `Tensor.explain_nan` say it. Names of nested scopes are joined by "/". Modules of `autotensor.nn`
-    need no scope: pictures know which ops they called. Also a decorator.
+    `Tensor.explain_nan` say it. Names of nested scopes are joined by "/". Modules need no scope:
+    pictures know which ops they called. Also a decorator.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from autotensor.engine.graph import Node, next_number
 __all__ = ["Module"]
 
 
-# The parameters stand in the source, since a call of `*args, **kwargs` costs more than all the rest.
+# The parameters stand in the source: a call of `*args, **kwargs` costs more than all the rest.
 _NOTED = """
 def __call__({parameters}):
     _began = _next_number()
@@ -55,7 +55,7 @@ def _noted(call: FunctionType, owner: str) -> Any:
     source = _NOTED.format(parameters=", ".join(names), self=names[0]).replace(
         "_call(self, /, ", "_call(self, "
     )
-    exec(source, space)  # noqa: S102 - of names alone
+    exec(source, space)
     return functools.wraps(call)(space["__call__"])  # type: ignore[arg-type]
 
 
