@@ -241,7 +241,7 @@ class Graph:
         else:
             raise ValueError(
                 f"a graph cannot be saved as {os.fspath(path)!r}: its suffix names no known "
-                "format.\nUse .svg, .dot, .json or .txt, or .png or .pdf where Graphviz is installed."
+                "format.\nUse .svg, .dot, .json or .txt, or .png or .pdf where Graphviz is there."
             )
         with open(path, "wb") as file:
             file.write(content)

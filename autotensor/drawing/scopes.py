@@ -59,7 +59,7 @@ def scopes_of(nodes: Sequence[Node | Leaf], named: Collection[Any] = ()) -> dict
         parts = [*opened.get(node, ()), *((c.began, name) for c in around if (name := names[c]))]
         opened[node] = sorted(parts)
     found = {node: "/".join([name for _, name in parts]) for node, parts in opened.items() if parts}
-    return found | _of_leaves(nodes, found, _owned(calls), named)
+    return found | _of_leaves(nodes, found, calls, named)
 
 
 def _calls(nodes: Sequence[Node | Leaf]) -> list[_Call]:
@@ -136,10 +136,11 @@ def _owned(calls: Sequence[_Call]) -> set[Any]:
 def _of_leaves(
     nodes: Sequence[Node | Leaf],
     scopes: dict[Node | Leaf, str],
-    owned: set[Any],
+    calls: Sequence[_Call],
     named: Collection[Any],
 ) -> dict[Node | Leaf, str]:
     """The scope of each leaf that belongs in one: what the scopes of all its users begin with."""
+    owned = _owned(calls)
     common: dict[Leaf, list[str]] = {}
     for node in nodes:
         path = scopes.get(node, "").split("/")
@@ -151,7 +152,7 @@ def _of_leaves(
 
     def belongs(leaf: Leaf) -> bool:
         if leaf.requires_grad:  # a parameter, unless it is known which ones are
-            return leaf in owned if owned else True
+            return leaf in owned or not (owned or (calls and leaf in named))
         return not leaf.name and leaf not in named
 
     return {leaf: "/".join(path) for leaf, path in common.items() if any(path) and belongs(leaf)}

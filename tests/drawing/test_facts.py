@@ -25,7 +25,10 @@ from autotensor.drawing.facts import described, norm
         (np.ones((3, 3)) * (3 + 4j), ("all abs 5", "")),
         (np.arange(9) > 4, ("0 … 0.4444 … 1", "")),
         (np.full(5, 65504, np.float16), ("all 6.55e+04", "")),
-        (np.array([60000.0] * 5 + [50000.0], np.float16), ("5e+04 … 5.834e+04 … 6e+04", "")),
+        (
+            np.array([60032.0] * 5 + [50016.0], np.float16),
+            ("5.002e+04 … 5.836e+04 … 6.003e+04", ""),
+        ),
         (np.zeros((0, 2)), ("", "")),
         (np.array(["a"] * 9), ("", "")),
     ],

@@ -1,7 +1,5 @@
 """Folding: random graphs keep their edges and get no cycle; what real models fold to."""
 
-import graphlib
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -57,20 +55,14 @@ def test_folds_have_no_cycle_and_lose_no_vertex_and_no_edge(vertices, view, focu
     place = {id: i for i, id in enumerate(ids)}
     edges = edges_of(boxes)
     assert all(place[edge.source] < place[edge.target] for edge in edges)
-    list(
-        graphlib.TopologicalSorter(
-            {b.id: {e.source for e in edges if e.target == b.id} for b in boxes}
-        ).static_order()
-    )
     expected = {
         (members[e.source], members[e.target])
         for e in edges_of(vertices)
         if e.source in members and e.target in members
     }
     assert {(e.source, e.target) for e in edges} == {(a, b) for a, b in expected if a != b}
-    assert (words == "") == (
-        len(boxes) == len(vertices) and view.focus is None
-    ) or view.depth is not None
+    if not words and view.depth is None:
+        assert list(boxes) == vertices
 
 
 def test_a_scope_that_is_entered_twice_is_two_boxes_where_one_would_make_a_cycle():
@@ -108,7 +100,7 @@ def test_equal_blocks_in_a_row_are_one_box():
     g = at.graph(y, depth=1)
     assert [(v.kind, v.name, v.repeats, len(v.members)) for v in g.drawn] == [
         ("constant", "x", 1, 0),
-        ("fold", "Block", 24, 24 * 6 - 24),
+        ("fold", "Block", 24, 24 * 6),
         ("fold", "layers.24 (Dense)", 1, 4),
     ]
     assert (
@@ -121,7 +113,8 @@ def test_equal_blocks_in_a_row_are_one_box():
         or True
     )
     small = at.graph(y, depth=1, max_nodes=2)
-    assert "left out" in str(small)
+    assert [v.name for v in small.drawn] == ["x", "Sequential"]
+    assert "149 nodes in 2 boxes, folded: scopes to depth 0" in str(small)
 
 
 def test_a_large_graph_folds_its_deepest_scopes_first():
@@ -137,7 +130,7 @@ def test_a_large_graph_folds_its_deepest_scopes_first():
 def test_blocks_repeat_without_scopes_too():
     h = x = at.tensor(np.ones(3), requires_grad=True)
     for _ in range(100):
-        h = np.exp(h) * x + np.tanh(h)
+        h = np.sin(h) * x + np.tanh(h)
     g = at.graph(h, max_nodes=20)
     assert [v.repeats for v in g.drawn if v.kind == "fold"] == [99]
     assert "folded: repeated blocks" in str(g)
