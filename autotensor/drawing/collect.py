@@ -54,7 +54,7 @@ def graph(
         `autotensor.scope` and the calls of modules. Where None, all are open while there is room.
     max_nodes : int
         How many boxes a picture has at most; beyond that scopes, chains of ops and repeated blocks
-        are folded, and the caption says so. The text, JSON and `nodes` of the graph stay whole.
+        are folded, and the caption says so. `nodes` of the graph and its JSON stay whole.
     focus : Tensor or str, optional
         Draw only what is near this tensor of the graph, or near the node of this name.
     radius : int

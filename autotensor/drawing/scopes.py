@@ -66,8 +66,8 @@ def _calls(nodes: Sequence[Node | Leaf]) -> list[_Call]:
     """All calls of modules in the order in which they began, hence the outer ones first."""
     calls: dict[int, _Call] = {}
     for node in nodes:
-        if isinstance(node, Node) and node.notes and "calls" in node.notes:
-            flat = node.notes["calls"]
+        if isinstance(node, Node) and node.calls:
+            flat = node.calls
             for began, name, module in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
                 if node.number > began:
                     if began not in calls:

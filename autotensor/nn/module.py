@@ -22,8 +22,8 @@ def __call__({parameters}):
     _result = _call({parameters})
     try:
         _node = _result._node
-        if _node.notes is None:
-            _node.notes = {{"calls": (_began, _name, _ref({self}))}}
+        if _node.calls is None:
+            _node.calls = (_began, _name, _ref({self}))
             return _result
     except AttributeError:
         pass
@@ -64,8 +64,7 @@ def _note(result: Any, began: int, module: Module) -> None:
     for part in result if isinstance(result, (tuple, list)) else (result,):
         node = part._node if type(part) is Tensor else None
         if isinstance(node, Node) and node.number > began:
-            notes = node.notes = node.notes or {}
-            notes["calls"] = (*notes.get("calls", ()), began, type(module).__name__, ref(module))
+            node.calls = (*(node.calls or ()), began, type(module).__name__, ref(module))
 
 
 class Module:
