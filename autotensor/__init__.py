@@ -42,6 +42,7 @@ from autotensor.engine.modes import detect_anomaly as detect_anomaly
 from autotensor.engine.modes import enable_grad as enable_grad
 from autotensor.engine.modes import no_grad as no_grad
 from autotensor.engine.modes import record_lines as record_lines
+from autotensor.engine.modes import record_values as record_values
 from autotensor.engine.modes import scope as scope
 from autotensor.engine.primitive import TABLE as _TABLE
 from autotensor.engine.primitive import Op as _Op

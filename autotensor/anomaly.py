@@ -17,7 +17,16 @@ import numpy as np
 from autotensor import errors, naming, traced
 from autotensor.array import Tensor, attach
 from autotensor.engine.graph import Leaf, Node, reachable
-from autotensor.engine.modes import LINES, SCOPED, TRACE, WATCH, mode, scope_path
+from autotensor.engine.modes import (
+    LINES,
+    SCOPED,
+    TRACE,
+    VALUES,
+    WATCH,
+    mode,
+    open_scopes,
+    scope_path,
+)
 from autotensor.engine.plan import OUT
 from autotensor.engine.primitive import TABLE, Composite, Op
 from autotensor.engine.reverse import reverse
@@ -86,11 +95,13 @@ def observe(
         return
     notes: dict[str, Any] = _caller() if bits & LINES else {}
     if bits & SCOPED:
-        notes["scope"] = scope_path()
+        notes["scope"], notes["scopes"] = scope_path(), open_scopes()
     if isinstance(node, Node):
         if bits & TRACE:
             notes["call"] = traced.call_of(*given)
         node.notes = notes
+        if bits & VALUES:
+            node.notes = {**notes, "value": result._data, "retain": True, "grad": None}
         if node.op is PICK:
             node = node.parents[0]
             node.notes = notes

@@ -74,7 +74,7 @@ def record(
     node.shape = out.shape
     node.dtype = dtype
     node.number = next_number()
-    node.notes = None
+    node.notes = node.calls = None
     ends = plan.ends
     if ends is None or options:
         node.fragile = fragility(plan, parents, options)

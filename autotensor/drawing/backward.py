@@ -31,7 +31,7 @@ def backward_part(
     scopes : of the forward nodes.
     """
     cotangents = {pull.node: pull.g for pull in run.pulls} | run.seeds | run.gradients
-    tensors = {
+    tensors: dict[Any, Tensor] = {
         t._node: t
         for t in (*cotangents.values(), *(pull.cotangent for pull in run.pulls))
         if isinstance(t, Tensor)
@@ -69,7 +69,7 @@ def backward_part(
                 gradient=ids.get(whole.get(node), 0),
             )
         )
-    return vertices, _steps(run, ids, {node: vertex for node, vertex in zip(nodes, vertices)})
+    return vertices, _steps(run, ids, vertices)
 
 
 def _computed(results: Sequence[Any], start: int) -> list[Any]:
@@ -111,8 +111,9 @@ def _is_node(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, Leaf) and value.notes and np.ndim(value.notes.get("value", 0)) == 0:
-        value = value.notes.get("value", value)
+    notes = value.notes if isinstance(value, Leaf) else None
+    if notes and "value" in notes and np.ndim(notes["value"]) == 0:
+        value = notes["value"]
     return f"array{value.shape}" if _is_node(value) else argument_text(value)
 
 
@@ -127,13 +128,13 @@ def _options(node: Any) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _steps(run: Pass, ids: Mapping[Any, int], made: Mapping[Any, Vertex]) -> tuple[Step, ...]:
+def _steps(run: Pass, ids: Mapping[Any, int], made: Sequence[Vertex]) -> tuple[Step, ...]:
     """The pulls by node, in their order."""
     by_node: dict[Any, list[Any]] = {}
     for pull in run.pulls:
         by_node.setdefault(pull.node, []).append(pull)
     of: dict[int, list[int]] = {}
-    for vertex in made.values():
+    for vertex in made:
         of.setdefault(vertex.of, []).append(vertex.id)
     return tuple(
         Step(

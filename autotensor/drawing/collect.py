@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-import reprlib
+import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
 
-import numpy as np
-
+from autotensor import errors
 from autotensor.array import Tensor, name_of
-from autotensor.drawing.data import Kept, Vertex
+from autotensor.drawing.backward import backward_part
+from autotensor.drawing.callers import arrays_in, variables_of
+from autotensor.drawing.data import Step, Vertex
+from autotensor.drawing.facts import argument_text, described, norm
+from autotensor.drawing.memory import Buffers, kept_values, option_arrays, owner
 from autotensor.drawing.model import Graph
-from autotensor.engine.graph import Elided, Leaf, Node
-from autotensor.engine.plan import OUT
+from autotensor.drawing.numpy_source.api import source_of
+from autotensor.drawing.scopes import scopes_of
+from autotensor.drawing.tracing import trace
+from autotensor.drawing.views import SHOW, View
+from autotensor.engine.graph import Leaf, Node
 
-__all__ = ["graph", "variables_of"]
+__all__ = ["graph"]
 
-_SMALL = 4  # entries of a value that is shown, and of a sequence among the options
+_NO_NOTES: Mapping[str, Any] = {}
 
 Named = Sequence[tuple[str, Tensor]]
 
 
 def graph(
-    tensors: Tensor | Sequence[Tensor], *, names: Mapping[str, Tensor] | None = None
+    tensors: Tensor | Sequence[Tensor],
+    *,
+    names: Mapping[str, Tensor] | None = None,
+    backward: bool = False,
+    show: str = SHOW,
+    depth: int | None = None,
+    max_nodes: int = 300,
+    focus: Tensor | str | None = None,
+    radius: int = 2,
 ) -> Graph:
     """Look at the graph from which `tensors` were computed.
 
@@ -35,6 +50,22 @@ def graph(
         What to call tensors in the picture. Other tensors have the name they were given
         (``at.tensor(..., name=)``); otherwise that of a local variable of the caller, or their
         path in a module among these, as in ``layers.0.weight``.
+    backward : bool
+        Run the backward pass too, from cotangents of ones, and have its ops in the graph, beside
+        the forward ones. Nothing is freed and no ``.grad`` changes. The graph then has `steps`,
+        which hold the cotangents.
+    show : str
+        What to say of a node, any of the words shape, dtype, value, grad, bytes, line and scope.
+    depth : int, optional
+        How many levels of scopes to open: with 0 every scope is one box. Scopes are those of
+        `autotensor.scope` and the calls of modules. Where None, all are open while there is room.
+    max_nodes : int
+        How many boxes a picture has at most; beyond that scopes, chains of ops and repeated blocks
+        are folded, and the caption says so. `nodes` of the graph and its JSON stay whole.
+    focus : Tensor or str, optional
+        Draw only what is near this tensor of the graph, or near the node of this name.
+    radius : int
+        How many edges away from `focus` a node may be.
 
     Returns
     -------
@@ -47,7 +78,9 @@ def graph(
     TypeError
         If something other than a Tensor is given.
     ValueError
-        If no tensor is given.
+        If no tensor is given, `show` has another word, or `focus` is not in the graph.
+    NoGradientError, GraphFreedError
+        With `backward`, if nothing requires grad, or a ``backward()`` has freed the graph.
 
     Examples
     --------
@@ -63,7 +96,8 @@ def graph(
     """
     roots: list[Any] = list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]
     given = dict(names or {})
-    for value in [*roots, *given.values()]:
+    near = () if focus is None or isinstance(focus, str) else (focus,)
+    for value in [*roots, *given.values(), *near]:
         if not isinstance(value, Tensor):
             raise TypeError(
                 f"at.graph() draws Tensors, and got {type(value).__name__}. An ndarray has no "
@@ -72,27 +106,27 @@ def graph(
     if not roots:
         raise ValueError("at.graph() needs at least one tensor to start from, and got none.")
     # The frame above is the user's; looked up here and not kept, as it holds all they hold.
-    variables = list(variables_of(sys._getframe(1).f_locals))
-    return _collect(roots, list(given.items()), variables)
+    space = sys._getframe(1).f_locals
+    found = _Found(roots, list(given.items()), list(variables_of(space)), arrays_in(space))
+    view = View(show, depth, max_nodes, None, radius)
+    return _collect(found, view, focus, backward)
 
 
-def variables_of(space: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
-    """The tensors among the variables of a scope, then the parameters of its modules."""
-    # Others are of the interpreter's making, or of a notebook's: _, _12.
-    public = [(n, value) for n, value in space.items() if n.isidentifier() and n[0] != "_"]
-    for name, value in public:
-        if isinstance(value, Tensor):
-            yield name, value
-    for _, value in public:
-        if any(kind.__module__ == "autotensor.nn.module" for kind in type(value).__mro__):
-            yield from value.named_parameters()
+class _Found(NamedTuple):
+    """The tensors that the caller gave, and what others of the caller's are called."""
+
+    roots: Sequence[Tensor]
+    given: Named
+    variables: Named
+    arrays: dict[int, str]
 
 
-def _collect(roots: Sequence[Tensor], given: Named, variables: Named) -> Graph:
+def _collect(found: _Found, view: View, focus: Tensor | str | None, backward: bool) -> Graph:
+    roots, given, variables, arrays = found
     # A tensor that no op has met has no node of its own yet.
     loose = {id(tensor): Leaf(tensor.shape, tensor.dtype) for tensor in roots}
 
-    def node_of(tensor: Tensor) -> Node | Leaf | None:
+    def node_of(tensor: Tensor) -> Any:
         return tensor._node or loose.get(id(tensor))
 
     tensors = {
@@ -100,47 +134,104 @@ def _collect(roots: Sequence[Tensor], given: Named, variables: Named) -> Graph:
     }
     starts = {node for root in roots if (node := node_of(root))}
     nodes = _below(starts)
+    scopes = scopes_of(nodes, {node_of(tensor) for _, tensor in (*variables, *given)})
     # Where one tensor has several names, the first wins, and those given win over all others.
     names = {node_of(tensor): name for name, tensor in reversed(variables)}
     names |= {node: own for node in nodes if (own := name_of(node))}
     names |= {node_of(tensor): name for name, tensor in reversed(given)}
+    for node in nodes:
+        if node.plan is None and node.notes and "array" in node.notes:
+            name = arrays.get(id(node.notes["array"]()))
+            if name is not None:
+                names.setdefault(node, name)
 
     ids = {node: rank for rank, node in enumerate(nodes, 1)}
-    known = {node: tensor for node, tensor in tensors.items() if node in ids}
+    known = {node: tensor._data for node, tensor in tensors.items() if node in ids}
     dtypes = {dtype: str(dtype) for dtype in {node.dtype for node in nodes}}
-    buffers = _Buffers()
-    vertices = tuple(
-        Vertex(
-            ids[node],
-            _kind(node),
-            names.get(node),
-            node.shape,
-            dtypes[node.dtype],
-            node in starts,
-            _value(known[node]._data) if node in known else "",
-            node.op.name if node.op else "",
-            _arguments(node, ids),
-            _options(node) if isinstance(node, Node) else (),
-            buffers.add(node) if isinstance(node, Node) else 0,
-            node.notes.get("line", "") if node.notes else "",
+    buffers = Buffers()
+    values, held = _held(nodes, buffers)
+    values |= known
+    vertices = []
+    for node in nodes:
+        notes = node.notes or _NO_NOTES
+        if isinstance(node, Node):
+            gradient = notes.get("grad")
+            options = _options(node) if node.options else ()
+        else:
+            gradient, options = node.grad, ()
+        value, bad = described(values[node]) if node in values else ("", "")
+        vertices.append(
+            Vertex(
+                ids[node],
+                _kind(node),
+                names.get(node),
+                node.shape,
+                dtypes[node.dtype],
+                node in starts,
+                value,
+                node.op.name if node.op else "",
+                _arguments(node, ids),
+                options,
+                held.get(node, 0),
+                notes.get("line", ""),
+                scopes.get(node, ""),
+                math.prod(node.shape) * (0 if node.dtype.kind == "O" else node.dtype.itemsize),
+                None if gradient is None else norm(gradient._data),
+                bad,
+            )
         )
-        for node in nodes
-    )
 
     # A buffer is called by the tensor whose value it is, also where a view of it is kept.
-    owners = {id(_owner(tensor._data)): node for node, tensor in known.items()}
+    owners = {id(owner(data)): node for node, data in known.items()}
 
     def label(key: int, holder: Node | Leaf) -> str:
         node = owners.get(key, holder)
         return names.get(node) or f"#{ids[node]} {node.op.name if node.op else _kind(node)}"
 
-    return Graph(vertices, buffers.summary(label))
+    steps: tuple[Step, ...] = ()
+    source = ""
+    if backward:
+        if not any(root.requires_grad for root in roots):
+            raise errors.nothing_to_differentiate()
+        run = trace(roots)
+        computed, steps = backward_part(run, ids, scopes)
+        vertices += computed
+        if len(roots) == 1 and roots[0].size == 1:
+            source = source_of(run, roots[0], [*run.gradients], names)
+    g = Graph(tuple(vertices), buffers.summary(label), steps, view, source)
+    if focus is None:
+        return g
+    return g.with_view(focus=focus if isinstance(focus, str) else ids.get(node_of(focus), 0))
 
 
 def _kind(node: Node | Leaf) -> str:
-    if isinstance(node, Node):
+    if node.plan is not None:
         return "op"
     return "leaf" if node.requires_grad else "constant"
+
+
+def _held(nodes: Iterable[Node | Leaf], buffers: Buffers) -> tuple[dict[Any, Any], dict[Any, int]]:
+    """The values that are held, kept for the backward pass or by `record_values`, by node.
+
+    And the bytes that each node keeps, which are counted in `buffers`.
+    """
+    values: dict[Any, Any] = {}
+    held: dict[Any, int] = {}
+    for node in nodes:
+        if isinstance(node, Node):
+            pairs = kept_values(node) if node.kept else []
+            values |= {
+                holder: array
+                for array, holder in pairs
+                if isinstance(holder, (Node, Leaf)) and array.dtype == holder.dtype
+            }
+            if node.options:
+                pairs += option_arrays(node)
+            if pairs:
+                held[node] = buffers.add(pairs)
+            if node.notes and "value" in node.notes:
+                values[node] = node.notes["value"]
+    return values, held
 
 
 def _below(starts: Iterable[Node | Leaf]) -> list[Node | Leaf]:
@@ -152,118 +243,24 @@ def _below(starts: Iterable[Node | Leaf]) -> list[Node | Leaf]:
             if isinstance(parent, (Node, Leaf)) and parent not in found:
                 found.add(parent)
                 stack.append(parent)
-    return sorted(found, key=lambda node: node.number)
+    return sorted(found, key=attrgetter("number"))
 
 
 def _arguments(node: Node | Leaf, ids: Mapping[Any, int]) -> tuple[int | str, ...]:
     """The inputs as a picture shows them; absent ones only where something comes after them."""
     parents = node.parents
+    if len(parents) == 1 and parents[0] in ids:
+        return (ids[parents[0]],)
     while parents and parents[-1] is None:
         parents = parents[:-1]
-    return tuple([ids.get(parent) or _text(parent) for parent in parents])
+    return tuple([ids.get(parent) or argument_text(parent) for parent in parents])
 
 
 def _options(node: Node) -> tuple[tuple[str, str], ...]:
     """The other arguments of the call, without those that are what the op assumes anyway."""
-    if not node.options:
-        return ()
     defaults = node.op.defaults
     return tuple(
-        (name, _text(value))
+        (name, argument_text(value))
         for name, value in node.options.items()
         if name not in defaults or value is not defaults[name]
     )
-
-
-def _text(value: Any) -> str:
-    """An argument as one would write it, arrays and long sequences in short."""
-    if isinstance(value, (np.ndarray, Elided)):
-        return f"array{value.shape}"
-    if isinstance(value, slice):
-        parts = [value.start, value.stop] + ([] if value.step is None else [value.step])
-        return ":".join("" if part is None else _text(part) for part in parts)
-    if isinstance(value, (tuple, list)):
-        parts = [_text(part) for part in value[:_SMALL]] + ["…"] * (len(value) > _SMALL)
-        inner = ", ".join(parts)
-        if isinstance(value, list):
-            return f"[{inner}]"
-        return f"({inner},)" if len(value) == 1 else f"({inner})"
-    if value is ...:
-        return "..."
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, (type, np.dtype)) or hasattr(value, "__name__"):
-        return getattr(value, "__name__", None) or str(value)
-    return reprlib.repr(value)
-
-
-def _value(data: Any) -> str:
-    """A small array in full, at four digits; nothing for larger ones."""
-    if not isinstance(data, (np.ndarray, np.generic)) or data.size > _SMALL or data.ndim > 1:
-        return ""
-    if data.ndim == 0:
-        return _number(data.item())
-    return f"[{', '.join(map(_number, data.tolist()))}]"
-
-
-def _number(value: Any) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.4g}"
-
-
-class _Buffers:
-    """The memory that nodes keep for their backward pass, each buffer counted once."""
-
-    def __init__(self) -> None:
-        self.sizes: dict[int, int] = {}
-        self.holders: dict[int, Node | Leaf] = {}
-
-    def add(self, node: Node) -> int:
-        """Count what `node` keeps; return the bytes that no node before it kept."""
-        added = 0
-        for array, holder in _kept_arrays(node):
-            owner = _owner(array)
-            key = id(owner)
-            if key not in self.sizes:
-                self.sizes[key] = size = owner.nbytes
-                self.holders[key] = holder
-                added += size
-        return added
-
-    def summary(self, label: Callable[[int, Any], str]) -> Kept:
-        """All buffers together, and the largest, which `label` names."""
-        if not self.sizes:
-            return Kept()
-        key = max(self.sizes, key=self.sizes.__getitem__)
-        total = sum(self.sizes.values())
-        return Kept(total, len(self.sizes), self.sizes[key], label(key, self.holders[key]))
-
-
-def _kept_arrays(node: Node) -> Iterator[tuple[Any, Any]]:
-    """Each array that `node` keeps, with the node or leaf whose value it is."""
-    parents = node.parents
-    for value, source in zip(node.kept or (), node.plan.sources, strict=False):
-        if type(source) is range:
-            for part, i in zip(value, source, strict=True):
-                if hasattr(part, "nbytes"):
-                    yield part, parents[i]
-        elif source == OUT and type(value) is tuple:  # several results
-            for part in value:
-                if hasattr(part, "nbytes"):
-                    yield part, node
-        elif hasattr(value, "nbytes"):
-            yield value, node if source == OUT else parents[source]
-    for option in node.options.values():
-        for part in option if isinstance(option, (tuple, list)) else (option,):
-            if isinstance(part, np.ndarray):
-                yield part, node
-
-
-def _owner(array: Any) -> Any:
-    """The array that owns the memory of `array`."""
-    while (base := getattr(array, "base", None)) is not None:
-        if isinstance(base, memoryview):
-            base = base.obj
-        if not hasattr(base, "nbytes"):
-            break
-        array = base
-    return array

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-__all__ = ["Edge", "Kept", "Pulled", "Step", "Vertex", "edges_of"]
+__all__ = ["Edge", "Kept", "Pulled", "Step", "Summary", "Vertex", "edges_of"]
 
 
 class Vertex(NamedTuple):
@@ -125,6 +125,22 @@ class Step(NamedTuple):
     incoming: Any
     outgoing: tuple[Pulled, ...]
     made: tuple[int, ...] = ()
+
+
+class Summary(NamedTuple):
+    """What is left of a large array of a step in a graph that was read from JSON.
+
+    Attributes
+    ----------
+    dtype, shape : of the array.
+    text : its least, mean and greatest entry.
+    norm : its Euclidean norm.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    text: str
+    norm: float
 
 
 def edges_of(vertices: Iterable[Vertex]) -> tuple[Edge, ...]:

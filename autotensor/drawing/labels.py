@@ -208,9 +208,9 @@ def byte_size(count: int) -> str:
     return f"{size:.0f} {_UNITS[unit]}" if size >= 10 or not unit else f"{size:.1f} {_UNITS[unit]}"
 
 
-def plural(count: int, noun: str) -> str:
-    """``1 array``, ``2 arrays``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def plural(count: int, noun: str, several: str | None = None) -> str:
+    """``1 array``, ``2 arrays``; `several` is for other plurals."""
+    return f"{count:,} {noun if count == 1 else several or noun + 's'}"
 
 
 def kept_summary(kept: Kept) -> str:

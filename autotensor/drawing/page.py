@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from string import Template
@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from autotensor.drawing.data import Edge, Pulled, Step, Vertex
-from autotensor.drawing.labels import byte_size, clean, shape_text, title
+from autotensor.drawing.data import Edge, Pulled, Step, Summary, Vertex
+from autotensor.drawing.facts import described
+from autotensor.drawing.labels import clean, lines, names_of, shape_text, title
 from autotensor.drawing.roles import ROLES, role_of
 
 __all__ = ["page"]
@@ -38,7 +39,6 @@ _SCRIPTS = (
 )
 _LONGEST = 1000  # of a text in the details
 _LINES = 60  # of the text of a rule
-_SMALL = 6  # entries of a cotangent that is shown in full
 # In JSON these are read as themselves, and in HTML they could end or change the block they are in.
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
@@ -68,12 +68,13 @@ def page(
     focus : id of the vertex that is selected at first, and unfolded for that.
     """
     shown = set(show.split())
+    names = names_of(vertices)
     data = {
         "caption": clean(caption, _LONGEST),
         "depth": depth,
         "most": max_nodes,
         "focus": focus,
-        "vertices": [_vertex(vertex, shown) for vertex in vertices],
+        "vertices": [_vertex(vertex, shown, names) for vertex in vertices],
         "edges": [[e.source, e.target, e.position, int(e.kept)] for e in edges],
         "steps": [_step(step) for step in steps],
         "roles": [[name, role.words] for name, role in ROLES.items()],
@@ -105,7 +106,7 @@ def _colours() -> str:
     )
 
 
-def _vertex(vertex: Vertex, shown: set[str]) -> dict[str, Any]:
+def _vertex(vertex: Vertex, shown: set[str], names: Mapping[int, str]) -> dict[str, Any]:
     """What the page knows of a vertex; what there is nothing to say about is left out."""
     role = next(name for name, role in ROLES.items() if role == role_of(vertex))
     grad = vertex.grad
@@ -113,8 +114,8 @@ def _vertex(vertex: Vertex, shown: set[str]) -> dict[str, Any]:
         "id": vertex.id,
         "kind": vertex.kind,
         "role": role,
-        "title": title(vertex),
-        "lines": _lines(vertex, shown),
+        "title": title(vertex, names),
+        "lines": [words for fact, words in lines(vertex, shown, names) if fact != "title"],
         "name": clean(vertex.name or "", _LONGEST),
         "op": clean(vertex.op),
         "shape": shape_text(vertex._replace(dtype="float64")),
@@ -135,26 +136,6 @@ def _vertex(vertex: Vertex, shown: set[str]) -> dict[str, Any]:
     return {name: fact for name, fact in facts.items() if fact not in ("", 0, None, [])}
 
 
-def _lines(vertex: Vertex, shown: set[str]) -> list[str]:
-    """The lines of a box below its title."""
-    # A value in full says its dtype to nobody; without the shape the dtype stands for itself.
-    dtype = vertex.dtype if "dtype" in shown else "float64"
-    if "shape" in shown:
-        first = shape_text(vertex._replace(dtype=dtype))
-    else:
-        first = clean(vertex.dtype) if "dtype" in shown else ""
-    lines = [
-        first,
-        f"= {clean(vertex.value)}" if "value" in shown and vertex.value else "",
-        f"grad {vertex.grad:.3g}" if "grad" in shown and vertex.grad is not None else "",
-        byte_size(vertex.bytes) if "bytes" in shown and vertex.bytes else "",
-        f"keeps {byte_size(vertex.kept)}" if "bytes" in shown and vertex.kept else "",
-        clean(vertex.line) if "line" in shown else "",
-        clean(vertex.scope) if "scope" in shown else "",
-    ]
-    return [line for line in lines if line]
-
-
 def _step(step: Step) -> dict[str, Any]:
     return {
         "id": step.id,
@@ -165,26 +146,24 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def _pulled(pulled: Pulled) -> dict[str, Any]:
-    lines = pulled.rule.split("\n")[:_LINES]
+    rule = pulled.rule.split("\n")[:_LINES]
     return {
         "argument": clean(pulled.argument),
-        "rule": "\n".join(clean(line.replace("\t", "    "), _LONGEST) for line in lines),
+        "rule": "\n".join(clean(line.replace("\t", "    "), _LONGEST) for line in rule),
         "target": pulled.target,
         "cotangent": _array(pulled.cotangent),
     }
 
 
 def _array(value: Any) -> str:
-    """A cotangent in words: its shape, and its entries where they are few."""
-    array = np.asarray(value)
-    shape = f"({', '.join(map(str, array.shape))}{',' if array.ndim == 1 else ''})"
-    if array.dtype.kind not in "biufc":
-        return shape
-    if array.size <= _SMALL:
-        entries = np.array2string(array, precision=4, separator=", ", max_line_width=10**6)
-        return f"{shape} = {' '.join(entries.split())}"
-    bad = int(np.count_nonzero(~np.isfinite(array)))
-    if bad:
-        return f"{shape}, {bad:,} of {array.size:,} not finite"
-    size = np.abs(array)
-    return f"{shape}, magnitudes {size.min():.3g} to {size.max():.3g}, mean {size.mean():.3g}"
+    """A cotangent in words: its shape, and its entries or their range; of several each."""
+    if isinstance(value, tuple) and not isinstance(value, Summary):
+        return ", ".join(map(_array, value))
+    if isinstance(value, Summary):
+        shape, text = value.shape, value.text
+    else:
+        value = np.asarray(value)
+        shape, (text, bad) = value.shape, described(value)
+        text = f"{text} ({bad})" if bad else text
+    words = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+    return clean(f"{words} = {text}", _LONGEST) if text else words

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 from autotensor.drawing.data import Vertex
@@ -16,12 +16,14 @@ from autotensor.drawing.labels import (
     ATOM,
     applied,
     bare,
+    byte_size,
     cells,
     clean,
     constant,
     is_infix,
     plural,
     shape_text,
+    title,
 )
 
 __all__ = ["tree"]
@@ -45,6 +47,7 @@ def tree(
     vertices: Sequence[Vertex],
     caption: str,
     *,
+    show: str = "shape dtype value grad",
     ascii: bool = False,
     max_lines: int | None = None,
 ) -> str:
@@ -52,28 +55,59 @@ def tree(
 
     Parameters
     ----------
-    vertices : of the graph, in the order of their ids.
-    caption : the last line.
+    vertices : what is drawn, operands first.
+    caption : the last line, or lines.
+    show : what is said of each vertex: words of `autotensor.drawing.views`.
     ascii : draw the branches with ASCII characters and escape all others.
     max_lines : how many lines at most, with a sentence where that leaves some out; None for all.
     """
     expressions = _Expressions(vertices)
     lines, mentioned = _walk(vertices, expressions, _BRANCHES[ascii], max_lines)
+    words = frozenset(show.split())
+    first_bad = next((vertex.id for vertex in vertices if vertex.bad), None)
     rows = []
     for lead, vertex, text in lines:
-        name = clean(vertex.name) if vertex.name else ""
+        name = clean(vertex.name) if vertex.name and vertex.kind != "fold" else ""
         if vertex.id in mentioned and expressions.refs[vertex.id] != name:
             name = f"{name} #{vertex.id}".lstrip()
-        head = "  ".join(filter(None, (name, shape_text(vertex))))
-        value = f"= {clean(vertex.value)}" if vertex.value else ""
-        value = "  ".join(filter(None, (value, clean(vertex.line))))
-        rows.append((lead, *(_plain(part) if ascii else part for part in (head, text, value))))
+        if vertex.kind == "fold":
+            name, text = (
+                f"{name}  {title(vertex)}".strip(),
+                f"{text}{plural(len(vertex.members), 'node')}",
+            )
+        head = "  ".join(filter(None, (name, _shape(vertex, words))))
+        columns = (head, text, *_columns(vertex, words, vertex.id == first_bad))
+        rows.append((lead, *(_plain(part) if ascii else part for part in columns)))
     output = _aligned(rows)
     left = len(vertices) - len(lines) - expressions.inlined
     if max_lines is not None and left > 0 and len(lines) >= max_lines:
         output.append(f"... and {plural(left, 'more node')}; to_text() has all")
-    output.append(_plain(caption) if ascii else caption)
+    output += [_plain(line) if ascii else line for line in caption.split("\n")]
     return "\n".join(output)
+
+
+def _shape(vertex: Vertex, words: Container[str]) -> str:
+    if "shape" in words:
+        return shape_text(vertex if "dtype" in words else vertex._replace(dtype="float64"))
+    return clean(vertex.dtype) if "dtype" in words else ""
+
+
+def _columns(vertex: Vertex, words: Container[str], is_first_bad: bool) -> tuple[str, str]:
+    """The value, and the column after it: gradient, bytes, scope, line, and what is not finite."""
+    value = f"= {clean(vertex.value)}" if vertex.value and "value" in words else ""
+    facts = []
+    if vertex.grad is not None and "grad" in words:
+        facts.append(f"grad {vertex.grad:.3g}")
+    if "bytes" in words:
+        facts.append(byte_size(vertex.bytes))
+        facts += [f"keeps {byte_size(vertex.kept)}"] if vertex.kept else []
+    if vertex.scope and "scope" in words:
+        facts.append(f"in {clean(vertex.scope)}")
+    if vertex.line and "line" in words:
+        facts.append(clean(vertex.line))
+    if is_first_bad:
+        facts.append(f"! first non-finite: {clean(vertex.bad)}")
+    return value, "  ".join(facts)
 
 
 class _Expressions:
@@ -102,6 +136,10 @@ class _Expressions:
             self.refs[vertex.id] = name if name and plain else f"#{vertex.id}"
         parts: dict[int, tuple[str, int]] = {}
         for vertex in vertices:
+            if vertex.kind == "fold":
+                below = [a for a in vertex.arguments if isinstance(a, int)]
+                self.mentions[vertex.id] = below
+                self.texts[vertex.id] = ", ".join(self.refs[a] for a in below)
             if vertex.kind != "op":
                 continue
             operands, mentions = [], []
@@ -132,7 +170,9 @@ def _walk(
     """The lines from the roots downward, and the vertices that they mention in expressions."""
     tee, corner, bar, gap = branches
     by_id = {vertex.id: vertex for vertex in vertices}
-    margin = deque(vertex.id for vertex in vertices if vertex.root)
+    # Where the roots are left out, as around a focus, what nothing uses stands in their place.
+    used = {argument for vertex in vertices for argument in vertex.arguments}
+    margin = deque(v.id for v in vertices if v.root or v.id not in used)
     shown = set(margin)
     lines: list[_Line] = []
     mentioned: set[int] = set()
@@ -149,11 +189,16 @@ def _walk(
                 if operand in shown:
                     continue
                 shown.add(operand)
-                if depth < _DEEPEST or by_id[operand].kind != "op":
+                if depth < _DEEPEST or by_id[operand].kind in ("leaf", "constant"):
                     below.append(operand)
                 else:
                     margin.append(operand)
-            if vertex.kind != "op":
+            if vertex.kind == "fold":
+                text = ""
+                if len(mentions) != len(below) or len(below) > 1:
+                    text = f"of {clean(expressions.texts[id], _LONGEST)}: "
+                    mentioned.update(mentions)
+            elif vertex.kind != "op":
                 text = "requires grad" if vertex.kind == "leaf" else "constant"
             elif len(vertex.arguments) == len(below) == 1 and not is_infix(vertex):
                 text = bare(vertex)
@@ -169,14 +214,18 @@ def _walk(
 
 
 def _aligned(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """The rows as lines: branches and head, then text and value, in columns of their own."""
-    cut = [(lead + head, text, value, len(lead) + cells(head)) for lead, head, text, value in rows]
-    first = min(_WIDEST, max((width for *_, width in cut), default=0)) + 2
-    second = min(_WIDEST, max((cells(text) for _, text, _, _ in cut), default=0)) + 2
+    """The rows as lines: branches and head, text, value, the rest, in columns of their own."""
+    table = [[lead + head, *rest] for lead, head, *rest in rows]
+    widths = [[cells(part) for part in row] for row in table]
+    # Values are narrow enough to set the width of their column; long lines stand out of it.
+    columns = [min(_WIDEST, max(column, default=0)) for column in zip(*widths, strict=True)]
     output = []
-    for head, text, value, width in cut:
-        line = head + " " * max(first - width, 2) + text
-        output.append(line + " " * max(second - cells(text), 2) + value if value else line)
+    for row, own in zip(table, widths, strict=True):
+        line = ""
+        for part, width, column in zip(row, own, columns, strict=True):
+            if column:
+                line += part + " " * max(column - width + 2, 2)
+        output.append(line.rstrip())
     return output
 
 

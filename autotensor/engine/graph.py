@@ -36,10 +36,14 @@ class Node:
     number : rises with creation, so parents have smaller ones.
     fragile : 0, `MIXES`, `FRAGILE` or `SELECTS` of engine/plan.py.
     notes : None, or what is rarely there, by name: "hooks"; "retain" and "grad"; "name"; "line",
-        "via" and "scope" of the call; under `modes.tracing` the "call", as of `Made`.
+        "via", "scope" and "scopes" of the call; "value"; under `modes.tracing` the "call", as of
+        `Made`.
+    calls : None, or of each module that returned this node, innermost first, three entries: the
+        creation number at which its call began, its name, a weak reference to it.
     """
 
     __slots__ = (
+        "calls",
         "dtype",
         "fragile",
         "kept",
@@ -69,6 +73,7 @@ class Node:
         self.dtype = dtype
         self.number = next_number()
         self.notes: dict[str, Any] | None = None
+        self.calls: tuple[Any, ...] | None = None
         self.fragile = fragility(plan, parents, options)
 
     @property

@@ -9,18 +9,23 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
+from autotensor.engine.graph import next_number
+
 __all__ = [
     "LINES",
     "RECORD",
     "SCOPED",
     "TRACE",
+    "VALUES",
     "WATCH",
     "Mode",
     "detect_anomaly",
     "enable_grad",
     "mode",
     "no_grad",
+    "open_scopes",
     "record_lines",
+    "record_values",
     "recording",
     "scope",
     "scope_path",
@@ -32,10 +37,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # The bits of the mode. Ops read it once: RECORD alone, and 0, are the two fast ways.
-RECORD, WATCH, LINES, SCOPED, TRACE = 1, 2, 4, 8, 16
+RECORD, WATCH, LINES, SCOPED, VALUES, TRACE = 1, 2, 4, 8, 16, 32
 mode: ContextVar[int] = ContextVar("mode", default=RECORD)
 
-_scopes: ContextVar[tuple[str, ...]] = ContextVar("scopes", default=())
+_scopes: ContextVar[tuple[tuple[int, str], ...]] = ContextVar("scopes", default=())
 
 # What the open blocks will restore; here and not in the blocks, which threads may share.
 _before: ContextVar[tuple[int, ...]] = ContextVar("before", default=())
@@ -48,7 +53,12 @@ def recording() -> bool:
 
 def scope_path() -> str:
     """The names of the open scopes, joined by "/"."""
-    return "/".join(_scopes.get())
+    return "/".join([name for _, name in _scopes.get()])
+
+
+def open_scopes() -> tuple[tuple[int, str], ...]:
+    """The open scopes, outermost first: the creation number at which each was opened, its name."""
+    return _scopes.get()
 
 
 class Mode:
@@ -173,9 +183,9 @@ class record_lines(Mode):  # noqa: N801 - used like a function
     >>> x = at.tensor(3.0, requires_grad=True)
     >>> with at.record_lines():
     ...     y = x * x
-    >>> print(at.graph(y))
-    y  ()     x * x          = 9  <doctest ...>:2
-    └─ x  ()  requires grad  = 3
+    >>> print(at.graph(y, show="shape line"))
+    y  ()     x * x          <doctest ...>:2
+    └─ x  ()  requires grad
     kept for backward: 8 B in 1 array (x)
     """
 
@@ -183,11 +193,37 @@ class record_lines(Mode):  # noqa: N801 - used like a function
     _sets = LINES
 
 
-class scope(Mode):  # noqa: N801 - used like a function
-    """Note with every recorded op the name of the part of the model that it belongs to, for errors.
+class record_values(Mode):  # noqa: N801 - used like a function
+    """Keep the result of every recorded op, for pictures, and its gradient when that is computed.
 
-    The reports of `detect_anomaly` and of `Tensor.explain_nan` say it. Names of nested scopes are
-    joined by "/". Also a decorator.
+    `autotensor.graph` then shows the value of every node, also after ``backward()``, and the norms
+    of all gradients: they are retained as by `Tensor.retain_grad`. All that memory is held as long
+    as the graph is. Also a decorator.
+
+    Examples
+    --------
+    >>> import autotensor as at, numpy as np
+    >>> x = at.tensor(3.0, requires_grad=True)
+    >>> with at.record_values():
+    ...     loss = np.square(x * 2.0)
+    >>> loss.backward()
+    >>> print(at.graph(loss))
+    loss  ()     square         = 36  grad 1
+    └─ ()        x * 2.0        = 6   grad 12
+       └─ x  ()  requires grad  = 3   grad 24
+    kept for backward: nothing
+    """
+
+    __slots__ = ()
+    _sets = VALUES
+
+
+class scope(Mode):  # noqa: N801 - used like a function
+    """Note with every recorded op the name of the part of the model that it belongs to.
+
+    Pictures of the graph show it and fold by it; the reports of `detect_anomaly` and of
+    `Tensor.explain_nan` say it. Names of nested scopes are joined by "/". Modules need no scope:
+    pictures know which ops they called. Also a decorator.
 
     Parameters
     ----------
@@ -220,7 +256,7 @@ class scope(Mode):  # noqa: N801 - used like a function
 
     def __enter__(self) -> None:
         super().__enter__()
-        _scopes.set((*_scopes.get(), self.name))
+        _scopes.set((*_scopes.get(), (next_number(), self.name)))
 
     def __exit__(
         self,

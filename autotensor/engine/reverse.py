@@ -107,15 +107,18 @@ def reverse(
                 owned.add(node)
             if g is None or (needed is not None and node not in needed):
                 continue
-        if node.notes is not None:
-            before = g
-            for hook in tuple(node.notes.get("hooks", {}).values()):
-                g = hook(g)
-            if stops is None and "retain" in node.notes:
+        notes = node.notes
+        if notes is not None:
+            if "hooks" in notes:
+                before = g
+                for hook in tuple(notes["hooks"].values()):
+                    g = hook(g)
+                if g is not before:
+                    lives.pop(node, None)
+                owned.discard(node)  # others hold it now
+            if stops is None and "retain" in notes:
                 results[node] = g
-            if g is not before:
-                lives.pop(node, None)
-            owned.discard(node)  # others hold it now
+                owned.discard(node)
         plan = node.plan
         if plan is None or (stops is not None and node in stops):
             results[node] = g

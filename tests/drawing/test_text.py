@@ -22,11 +22,11 @@ def test_a_small_network():
         "loss  ()               mean           = 6.5",
         "└─ (4, 2)              (#7 - y) ** 2",
         "   ├─ #7  (4, 2)       relu",
-        "   │  └─ (4, 2)        x @ w.T + b",
-        "   │     ├─ x  (4, 3)  constant",
-        "   │     ├─ w  (2, 3)  requires grad",
+        "   │  └─ (4, 2)        x @ w.T + b    = 3 … 3.5 … 4",
+        "   │     ├─ x  (4, 3)  constant       = all 1",
+        "   │     ├─ w  (2, 3)  requires grad  = all 1",
         "   │     └─ b  (2,)    requires grad  = [0, 1]",
-        "   └─ y  (4, 2)        constant",
+        "   └─ y  (4, 2)        constant       = all 1",
     ]
     assert caption.startswith("kept for backward: ")
 
@@ -38,11 +38,11 @@ def test_shared_nodes_are_shown_once():
     u = np.tanh(t) + np.exp(t)
     assert at.graph(u).to_text(ascii=True).split("\n") == [
         "u  ()              #4 + #5        = 8.886e+06",
-        "|- #4  ()          tanh",
+        "|- #4  ()          tanh           = 1",
         "|  `- t  ()        #2 * #2        = 16",
-        "|     `- #2  ()    x * x",
+        "|     `- #2  ()    x * x          = 4",
         "|        `- x  ()  requires grad  = 2",
-        "`- #5  ()          exp(t)",
+        "`- #5  ()          exp(t)         = 8.886e+06",
         "kept for backward: 32 B in 4 arrays (largest: x 8 B)",
     ]
 
@@ -52,8 +52,8 @@ def test_several_roots_stand_at_the_margin():
     h = np.exp(x)
     total = h.sum()
     assert at.graph([total, h]).to_text(ascii=True).split("\n")[:-1] == [
-        "h  (5,)     exp",
-        "`- x  (5,)  requires grad",
+        "h  (5,)     exp            = 2.718 ... 46.64 ... 148.4",
+        "`- x  (5,)  requires grad  = 1 ... 3 ... 5",
         "total  ()   sum(h)         = 233.2",
     ]
 
@@ -82,14 +82,14 @@ def test_long_chains_stay_in_the_window():
     margin = [re.match(r"#\d+", line)[0] for line in lines[1:-1] if line[0] == "#"]
     assert len(margin) > 5
     for number in margin:
-        assert any(line.endswith(f"tanh({number})") for line in lines)
+        assert any(f"tanh({number}) " in line for line in lines)
 
 
 def test_a_cut_tree_says_so():
     y = at.tensor(1.0, requires_grad=True)
     for _ in range(1200):
         y = np.tanh(y)
-    g = at.graph(y)
+    g = at.graph(y, max_nodes=2000)
     assert len(str(g).split("\n")) == 1002
     assert "... and 201 more nodes; to_text() has all" in str(g)
     assert len(g.to_text().split("\n")) == 1202
@@ -105,8 +105,8 @@ def test_ascii_escapes_everything_else():
 def test_wide_characters_keep_the_columns():
     x = at.tensor(np.ones(9), requires_grad=True, name="損失")
     lines = at.graph(x + np.exp(x), names={}).to_text().split("\n")
-    assert lines[1] == "├─ 損失  (9,)  requires grad"
-    assert lines[2] == "└─ #2  (9,)    exp(損失)"
+    assert lines[1] == "├─ 損失  (9,)  requires grad  = all 1"
+    assert lines[2] == "└─ #2  (9,)    exp(損失)      = all 2.718"
 
 
 @st.composite
@@ -181,7 +181,7 @@ def test_lines_are_shown_where_they_were_recorded():
     x = at.tensor(2.0, requires_grad=True)
     with at.record_lines():
         y = np.exp(x)
-    *lines, _ = at.graph(y * 1.0).to_text(ascii=True).split("\n")
+    *lines, _ = at.graph(y * 1.0, show="shape value line").to_text(ascii=True).split("\n")
     number = test_lines_are_shown_where_they_were_recorded.__code__.co_firstlineno + 3
     assert lines == [
         "()           y * 1.0        = 7.389",

@@ -12,18 +12,18 @@ import numpy as np
 
 from autotensor import errors
 from autotensor.array import Tensor, name_of
-from autotensor.drawing.collect import variables_of
+from autotensor.drawing.callers import arrays_in, variables_of
 from autotensor.drawing.labels import clean
 from autotensor.drawing.numpy_source.printing import text
 from autotensor.drawing.numpy_source.program import program
 from autotensor.drawing.numpy_source.rewriting import alive
 from autotensor.drawing.numpy_source.simplify import simplify as simplified
-from autotensor.drawing.tracing import parents_of, trace
+from autotensor.drawing.tracing import Pass, parents_of, trace
 from autotensor.engine.graph import Leaf, Made, Node, reachable
 from autotensor.engine.modes import enable_grad, tracing
 from autotensor.transforms import open_alias
 
-__all__ = ["source"]
+__all__ = ["source", "source_of"]
 
 
 def source(
@@ -94,7 +94,7 @@ def source(
     """
     if isinstance(target, Tensor):
         space = sys._getframe(1).f_locals
-        found = list(variables_of(space)), _arrays_in(space)
+        found = list(variables_of(space)), arrays_in(space)
         return _of_loss(target, wrt, dict(names or {}), found, simplify)
     if not callable(target):
         raise TypeError(
@@ -186,7 +186,7 @@ def _of_call(
     names |= {node: name for name, node in leaves.items()}
     nodes = [leaves[name] for name in chosen]
     parameters = [(node, name) for name, node in leaves.items()]
-    return _written(loss, nodes, names, _arrays_in(space), parameters, short)
+    return _written(loss, nodes, names, arrays_in(space), parameters, short)
 
 
 def _is_array(value: Any) -> bool:
@@ -229,11 +229,6 @@ def _captured(function: Any) -> dict[str, Any]:
     return {**space.globals, **space.nonlocals}
 
 
-def _arrays_in(space: Mapping[str, Any]) -> dict[int, str]:
-    """The names of the arrays among variables, by id."""
-    return {id(v): n for n, v in reversed([*space.items()]) if isinstance(v, np.ndarray)}
-
-
 def _all_below(roots: Sequence[Any]) -> list[Any]:
     found, stack = set(roots), list(roots)
     while stack:
@@ -253,27 +248,50 @@ def _written(
 ) -> str:
     if loss.size != 1:
         raise errors.not_scalar_output("source", loss.shape)
-    root: Any = loss._node or loss._leaf()
-    run = trace([loss], set(nodes)) if loss.requires_grad else None
-    labels = {}
-    for node in _all_below([root]):
+    for node in _all_below([loss._node or loss._leaf()]):
         known = node.notes and "array" in node.notes and node.notes["array"]()
         if id(known) in arrays:
             names.setdefault(node, arrays[id(known)])
+    run = trace([loss], set(nodes)) if loss.requires_grad else Pass({}, {}, [], 0)
+    return source_of(run, loss, nodes, names, parameters, short)
+
+
+def source_of(
+    run: Pass,
+    loss: Tensor,
+    nodes: Sequence[Any],
+    names: Mapping[Any, str],
+    parameters: Sequence[tuple[Any, str]] = (),
+    short: bool = True,
+) -> str:
+    """The source of a pass that was traced.
+
+    Parameters
+    ----------
+    run : the backward pass of `loss`.
+    nodes : those whose gradients are returned.
+    names : of nodes.
+    parameters : the arguments that come first; all leaves where there are none.
+    short : whether to simplify.
+    """
+    names = dict(names)
+    root: Any = loss._node or loss._leaf()
     gradients = []
     for node in nodes:
-        found = run.gradients.get(node) if run is not None else None
+        found = run.gradients.get(node)
         if found is None:
             found = Tensor(np.zeros(node.shape, node.dtype)[()], None)
             found._leaf().notes = {"value": found._data}
         gradients.append(found._node)
-    if run is not None:
-        made = [n for n in _all_below(gradients) if isinstance(n, Made) and n.number > run.start]
-        for node, owner in run.owners(made).items():
-            labels[node] = f"grad of {clean(owner.op.name)}" if isinstance(owner, Node) else ""
-        for pull in run.pulls:
-            if isinstance(pull.g, Tensor) and isinstance(pull.g._node, Made) and pull.node in names:
-                names.setdefault(pull.g._node, f"d_{names[pull.node]}")
+    made = [n for n in _all_below(gradients) if isinstance(n, Made) and n.number > run.start]
+    labels = {
+        node: f"grad of {clean(owner.op.name)}" if isinstance(owner, Node) else ""
+        for node, owner in run.owners(made).items()
+    }
+    for pull in run.pulls:
+        computed = isinstance(pull.g, Tensor) and isinstance(pull.g._node, Made)
+        if computed and pull.node in names:
+            names.setdefault(pull.g._node, f"d_{names[pull.node]}")
     names.setdefault(root, "value")
     for node, gradient in zip(nodes, gradients, strict=True):
         if isinstance(gradient, Made):
@@ -281,11 +299,13 @@ def _written(
     written = program([root, *gradients], labels, names)
     written = simplified(written, names) if short else alive(written)
     if not parameters:
-        leaves = [
-            call.node
-            for call in written.calls
-            if call.function is None and call.value is None and isinstance(call.node, Leaf)
+        outside = [c.node for c in written.calls if c.function is None and c.value is None]
+        both = {
+            *(n for n in outside if isinstance(n, Leaf)),
+            *(n for n in nodes if isinstance(n, Leaf)),
+        }
+        parameters = [
+            (node, names.get(node) or name_of(node) or "constant")
+            for node in sorted(both, key=lambda node: node.number)
         ]
-        both = sorted({*leaves, *(n for n in nodes if isinstance(n, Leaf))}, key=lambda n: n.number)
-        parameters = [(n, names.get(n) or name_of(n) or "constant") for n in both]
     return text(written, names, parameters, inline=short)

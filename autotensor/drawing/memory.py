@@ -1,0 +1,81 @@
+"""What a graph keeps in memory for its backward pass, each buffer counted once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from autotensor.drawing.data import Kept
+from autotensor.engine.graph import Leaf, Node
+from autotensor.engine.plan import OUT
+
+__all__ = ["Buffers", "kept_values", "option_arrays", "owner"]
+
+_ARRAYS = (np.ndarray, np.generic)
+
+
+class Buffers:
+    """The memory that nodes keep for their backward pass, each buffer counted once."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[int, int] = {}
+        self.holders: dict[int, Node | Leaf] = {}
+
+    def add(self, arrays: Iterable[tuple[Any, Any]]) -> int:
+        """Count `arrays`, each with its holder; return the bytes that were not counted before."""
+        added = 0
+        for array, holder in arrays:
+            base = array if array.base is None else owner(array)
+            key = id(base)
+            if key not in self.sizes:
+                self.sizes[key] = size = base.nbytes
+                self.holders[key] = holder
+                added += size
+        return added
+
+    def summary(self, label: Callable[[int, Any], str]) -> Kept:
+        """All buffers together, and the largest, which `label` names."""
+        if not self.sizes:
+            return Kept()
+        key = max(self.sizes, key=self.sizes.__getitem__)
+        total = sum(self.sizes.values())
+        return Kept(total, len(self.sizes), self.sizes[key], label(key, self.holders[key]))
+
+
+def kept_values(node: Any) -> list[tuple[Any, Any]]:
+    """Each array that `node` keeps for its rules, with the node or leaf whose value it is."""
+    parents, sources = node.parents, node.plan.sources
+    if sources == (OUT,) and isinstance(node.kept[0], _ARRAYS):  # the usual op of one argument
+        return [(node.kept[0], node)]
+    found: list[tuple[Any, Any]] = []
+    for value, source in zip(node.kept, sources, strict=False):
+        if type(source) is range:
+            found += [(part, parents[i]) for part, i in zip(value, source, strict=True)]
+        elif source == OUT and type(value) is tuple:  # several results
+            found += [(part, node) for part in value]
+        else:
+            found.append((value, node if source == OUT else parents[source]))
+    return [pair for pair in found if isinstance(pair[0], _ARRAYS)]
+
+
+def option_arrays(node: Node) -> list[tuple[Any, Any]]:
+    """The arrays among the options of `node`, which holds them itself."""
+    return [
+        (part, node)
+        for option in node.options.values()
+        for part in (option if isinstance(option, (tuple, list)) else (option,))
+        if isinstance(part, np.ndarray)
+    ]
+
+
+def owner(array: Any) -> Any:
+    """The array that owns the memory of `array`."""
+    while (base := getattr(array, "base", None)) is not None:
+        if isinstance(base, memoryview):
+            base = base.obj
+        if not hasattr(base, "nbytes"):
+            break
+        array = base
+    return array

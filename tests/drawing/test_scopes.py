@@ -1,0 +1,119 @@
+"""Scopes of modules and of `at.scope`: their names and nesting, and what they leave behind."""
+
+import gc
+import pickle
+import weakref
+
+import numpy as np
+import pytest
+
+import autotensor as at
+
+
+def scopes(g):
+    return {v.name or v.op or v.kind: v.scope for v in g.nodes}
+
+
+class Block(at.nn.Module):
+    def __init__(self):
+        self.first = at.nn.Dense(2, 2)
+
+    def __call__(self, x, *, twice=False):
+        with at.scope("attend"):
+            x = np.tanh(self.first(x))
+        return np.exp(self.first(x)) if twice else x
+
+
+def test_layers_are_called_by_path_and_class():
+    model = at.nn.Sequential(at.nn.Dense(2, 2), at.nn.Relu())
+    found = scopes(at.graph(model(at.ones(2))))
+    assert found["layers.0.weight"] == found["inner"] == "Sequential/layers.0 (Dense)"
+    assert found["relu"] == "Sequential/layers.1 (Relu)"
+
+
+def test_scopes_and_modules_nest_in_the_order_they_began():
+    block = Block()
+    with at.scope("outer/part"):
+        y = block(at.ones(2), twice=True)
+    found = scopes(at.graph(y))
+    assert found["tanh"] == "outer/part/Block/attend"
+    assert found["y"] == "outer/part/Block"
+    inner = [v.scope for v in at.graph(y).nodes if v.op == "inner"]
+    assert inner == ["outer/part/Block/attend/first (Dense)", "outer/part/Block/first (Dense)"]
+    assert found["first.weight"] == "outer/part/Block"
+
+
+def test_calls_without_a_caller_are_numbered():
+    x = at.tensor(np.ones(2), requires_grad=True)
+    relu, other = at.nn.Relu(), at.nn.Relu()
+    found = [v.scope for v in at.graph(other(relu(relu(x)))).nodes]
+    assert found == ["", "Relu", "Relu.2", "Relu.3"]
+
+
+def test_a_module_that_is_gone_has_the_name_of_its_class():
+    y = at.nn.Sequential(at.nn.Relu(), at.nn.Relu())(at.tensor(-1.0, requires_grad=True))
+    assert [v.scope for v in at.graph(y).nodes][1:] == ["Sequential/Relu", "Sequential/Relu.2"]
+
+
+def test_a_call_of_super_is_no_scope_of_its_own():
+    class Louder(at.nn.Relu):
+        def __call__(self, x):
+            return 2.0 * super().__call__(x)
+
+    louder = Louder()
+    y = louder(at.tensor(1.0, requires_grad=True))
+    assert [v.scope for v in at.graph(y).nodes] == ["Louder", "Louder", "Louder"]
+
+
+def test_results_in_tuples_and_results_that_are_arguments():
+    class Split(at.nn.Module):
+        def __call__(self, x):
+            return np.exp(x), x
+
+    split = Split()
+    x = at.tensor(1.0, requires_grad=True)
+    a, b = split(x)
+    assert b is x
+    assert [v.scope for v in at.graph(a + b).nodes] == ["", "Split", ""]
+    for _ in range(3):
+        at.nn.Sequential()(x)
+    assert x._node.notes is None
+
+
+def test_notes_keep_no_module_alive_and_make_no_cycle():
+    gc.disable()
+    try:
+        model = at.nn.Sequential(at.nn.Relu())
+        seen = weakref.ref(model)
+        y = model(at.tensor(1.0, requires_grad=True))
+        node = weakref.ref(y)
+        del model
+        assert seen() is None
+        del y
+        assert node() is None
+    finally:
+        gc.enable()
+
+
+def test_calls_keep_their_signature_and_modules_can_be_pickled():
+    model = at.nn.MSE()
+    assert "prediction" in type(model).__call__.__doc__
+    loss = model(prediction=at.ones(2), target=np.zeros(2))
+    assert loss.item() == 1.0
+    with pytest.raises(TypeError, match="argument"):
+        model(at.ones(2))
+    copy = pickle.loads(pickle.dumps(at.nn.Sequential(at.nn.Dense(2, 1))))
+    assert copy.named_modules()[0][0] == "layers.0"
+
+
+def test_drawing_is_the_same_before_and_after_backward():
+    model = at.nn.Sequential(at.nn.Dense(2, 2), at.nn.Relu())
+    loss = model(at.ones(2)).sum()
+    before = at.graph(loss)
+    loss.backward()
+    assert [v.scope for v in before.nodes] == [v.scope for v in at.graph(loss).nodes]
+    assert before.scopes == (
+        "Sequential",
+        "Sequential/layers.0 (Dense)",
+        "Sequential/layers.1 (Relu)",
+    )
