@@ -20,7 +20,7 @@ __all__ = ["backward_part"]
 
 
 def backward_part(
-    run: Pass, ids: Mapping[Any, int], scopes: Mapping[Any, str]
+    run: Pass, ids: Mapping[Any, int], scopes: Mapping[Any, str], names: Mapping[Any, str]
 ) -> tuple[list[Vertex], tuple[Step, ...]]:
     """What a traced backward pass computes, and what each of its steps does.
 
@@ -28,7 +28,7 @@ def backward_part(
     ----------
     run : the pass.
     ids : of the forward vertices, by node.
-    scopes : of the forward nodes.
+    scopes, names : of the forward nodes.
     """
     cotangents = {pull.node: pull.g for pull in run.pulls} | run.seeds | run.gradients
     tensors: dict[Any, Tensor] = {
@@ -37,7 +37,7 @@ def backward_part(
         if isinstance(t, Tensor)
     }
     nodes = _computed([t._node for t in run.gradients.values()], run.start)
-    owners = run.owners([node for node in nodes if isinstance(node, Made)])
+    owners: dict[Any, Any] = {**run.owners([n for n in nodes if isinstance(n, Made)])}
     owners |= {t._node: node for node, t in run.seeds.items()}
     whole: dict[Any, Any] = {}
     for node, tensor in cotangents.items():
@@ -55,7 +55,7 @@ def backward_part(
             Vertex(
                 place,
                 "op" if isinstance(node, Made) else "constant",
-                None,
+                _gradient_name(whole.get(node), names),
                 node.shape,
                 str(node.dtype),
                 value=value,
@@ -82,6 +82,12 @@ def _computed(results: Sequence[Any], start: int) -> list[Any]:
                 found.add(parent)
                 stack.append(parent)
     return sorted(found, key=lambda node: node.number)
+
+
+def _gradient_name(node: Any, names: Mapping[Any, str]) -> str | None:
+    if node is None:
+        return None
+    return f"grad of {names.get(node) or (node.op.name if node.op else 'leaf')}"
 
 
 def _is_literal(node: Any) -> bool:

@@ -194,7 +194,7 @@ def _collect(found: _Found, view: View, focus: Tensor | str | None, backward: bo
         if not any(root.requires_grad for root in roots):
             raise errors.nothing_to_differentiate()
         run = trace(roots)
-        computed, steps = backward_part(run, ids, scopes)
+        computed, steps = backward_part(run, ids, scopes, names)
         vertices += computed
         if len(roots) == 1 and roots[0].size == 1:
             source = source_of(run, roots[0], [*run.gradients], names)

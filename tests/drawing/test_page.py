@@ -110,13 +110,13 @@ def test_steps():
     assert [step["id"] for step in found] == [step.id for step in steps]
     assert [step["made"] for step in found] == [list(step.made) for step in steps]
     first = found[0]
-    assert first["incoming"] == "() = 1."
+    assert first["incoming"] == "() = 1"
     assert first["outgoing"] == [
         {
             "argument": "x",
             "rule": "lambda g, x: g * x",
             "target": steps[0].outgoing[0].target,
-            "cotangent": "(8, 16), magnitudes 1.75 to 1.75, mean 1.75",
+            "cotangent": "(8, 16) = all 1.75",
         }
     ]
 
@@ -124,18 +124,18 @@ def test_steps():
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (np.array([1.0, np.nan]), "(2,) = [ 1., nan]"),
-        (np.arange(10.0), "(10,), magnitudes 0 to 9, mean 4.5"),
-        (np.where(np.arange(10) < 3, np.inf, 1), "(10,), 3 of 10 not finite"),
-        (np.zeros((0, 3)), "(0, 3) = []"),
+        (np.array([1.0, np.nan]), "(2,) = [1, nan] (1 NaN of 2 at [1])"),
+        (np.arange(10.0), "(10,) = 0 … 4.5 … 9"),
+        (np.where(np.arange(10) < 3, np.inf, 1), "(10,) = all 1 (3 inf of 10 at [0])"),
+        (np.zeros((0, 3)), "(0, 3)"),
         (2.5, "() = 2.5"),
-        (np.array([[1j]]), "(1, 1) = [[0.+1.j]]"),
+        (np.array([[1j]]), "(1, 1) = all abs 1"),
     ],
 )
 def test_cotangents_in_words(value, said):
     vertices, steps = with_backward(small())
     found = data(vertices, [steps[0]._replace(incoming=value)])["steps"][0]["incoming"]
-    assert found.replace("[ ", "[") == said.replace("[ ", "[")
+    assert found == said
 
 
 @pytest.mark.parametrize(("grad", "said"), [(np.nan, "nan"), (np.inf, "inf"), (0.5, 0.5)])
@@ -149,9 +149,8 @@ def test_what_the_boxes_show():
     assert everything["lines"] == [
         "() float32",
         "= 12.41",
-        "grad 2",
-        "1.0 KB",
-        "keeps 1.0 KB",
+        "|grad| 2",
+        "1.0 KB, keeps 1.0 KB",
         "f.py:3",
         "s",
     ]
