@@ -117,7 +117,7 @@ def _is_node(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    notes: Mapping[str, Any] = (value.notes or {}) if isinstance(value, Leaf) else {}
+    notes = (value.notes if isinstance(value, Leaf) else None) or {}
     if "value" in notes and np.ndim(notes["value"]) == 0:
         value = notes["value"]
     return f"array{value.shape}" if _is_node(value) else argument_text(value)

@@ -3,30 +3,35 @@
 An op under ``at.scope`` has noted the scopes. A module notes only, on the node that it returned,
 the creation number at which the call began: what is below that node and has a greater number was
 made by the call. Scopes and calls nest in the order in which they began.
+
+Small layers, of which speed is asked, note nothing: `Sequential` notes when each of its layers was
+done, and a layer with parameters that another module called is where these are used.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
+from autotensor.array import Tensor
 from autotensor.engine.graph import Leaf, Node
 
 __all__ = ["scopes_of"]
 
-Opened = tuple[int, str]  # the number at which a scope or call began, and its name
+Opened = tuple[float, str]  # the number at which a scope or call began, and its name
 
 
 class _Call:
-    """One call of a module: when it began, whose, the nodes it returned."""
+    """One call of a module: when it began, whose, the last nodes that it made, and all of them."""
 
-    def __init__(self, began: int, name: str, module: Any) -> None:
+    def __init__(self, began: float, name: str, module: Any, results: Sequence[Node]) -> None:
         self.began = began
         self.name = name
         self.module = module
-        self.results: list[Node] = []
+        self.results = list(results)
+        self.made: Sequence[Node] = ()
 
 
 def scopes_of(nodes: Sequence[Node | Leaf], named: Collection[Any] = ()) -> dict[Node | Leaf, str]:
@@ -50,7 +55,7 @@ def scopes_of(nodes: Sequence[Node | Leaf], named: Collection[Any] = ()) -> dict
     calls = _calls(nodes)
     within: dict[Node | Leaf, list[_Call]] = {}
     for call in calls:
-        for node in _made_by(call):
+        for node in call.made:
             within.setdefault(node, []).append(call)
     if not opened and not within:
         return {}
@@ -65,20 +70,29 @@ def scopes_of(nodes: Sequence[Node | Leaf], named: Collection[Any] = ()) -> dict
 def _calls(nodes: Sequence[Node | Leaf]) -> list[_Call]:
     """All calls of modules in the order in which they began, hence the outer ones first."""
     calls: dict[int, _Call] = {}
+    ends: dict[int, Sequence[int]] = {}
     for node in nodes:
-        if isinstance(node, Node) and node.calls:
-            flat = node.calls
-            for began, name, module in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
-                if node.number > began:
-                    if began not in calls:
-                        calls[began] = _Call(began, name, module())
-                    calls[began].results.append(node)
-    return [calls[began] for began in sorted(calls)]
+        if not isinstance(node, Node):
+            continue
+        noted = node.calls
+        while noted is not None:
+            began, tag, ended, noted = noted
+            if began in calls:
+                calls[began].results.append(node)
+            else:
+                calls[began] = _Call(began, tag.name, tag.module(), [node])
+                ends[began] = ended
+    found: list[_Call] = []
+    for began in sorted(calls):
+        call = calls[began]
+        call.made = sorted(_made_by(call), key=lambda node: node.number)
+        found += [call, *_layers(call, ends[began]), *_users(call)]
+    return sorted(found, key=lambda call: call.began)
 
 
-def _made_by(call: _Call) -> set[Node | Leaf]:
+def _made_by(call: _Call) -> set[Node]:
     """The nodes below the results of `call` that were made since it began."""
-    made: set[Node | Leaf] = set(call.results)
+    made = set(call.results)
     stack: list[Any] = list(made)
     while stack:
         for parent in stack.pop().parents:
@@ -86,6 +100,66 @@ def _made_by(call: _Call) -> set[Node | Leaf]:
                 made.add(parent)
                 stack.append(parent)
     return made
+
+
+def _layers(call: _Call, ends: Sequence[int]) -> Iterator[_Call]:
+    """The calls of its layers, each done at one of `ends`, but of those that note theirs."""
+    if not ends:
+        return
+    layers = call.module.layers if call.module is not None else (None,) * len(ends)
+    began, i = call.began, 0
+    for layer, end in zip(layers, ends, strict=True):
+        made = []
+        while i < len(call.made) and call.made[i].number < end:
+            made.append(call.made[i])
+            i += 1
+        if made and not _notes(layer) and not (layer is None and _noted_since(made[-1], began)):
+            name = getattr(layer, "__name__", type(layer).__name__)
+            yield _part(began + 0.25, name if layer is not None else made[-1].op.name, layer, made)
+        began = end
+
+
+def _notes(layer: Any) -> bool:
+    """Whether calls of `layer` are noted by itself."""
+    return hasattr(layer, "named_modules") and (layer._noted or hasattr(layer, "layers"))
+
+
+def _noted_since(node: Node, began: float) -> bool:
+    """Whether a module that returned `node` was called at `began` or later."""
+    noted = node.calls
+    while noted is not None and noted[0] < began:
+        noted = noted[3]
+    return noted is not None
+
+
+def _users(call: _Call) -> Iterator[_Call]:
+    """What uses the parameters of the layers that the module itself called."""
+    owners = {
+        parameter._node: layer
+        for layer in getattr(call.module, "__dict__", {}).values()
+        if hasattr(layer, "named_modules") and not _notes(layer)
+        for parameter in vars(layer).values()
+        if isinstance(parameter, Tensor)
+    }
+    groups: dict[Node, tuple[Any, list[Node]]] = {}
+    for node in call.made if owners else ():
+        layer = next((owners[p] for p in node.parents if p in owners), None)
+        if layer is not None:
+            before = next((groups[p] for p in node.parents if p in groups), None)
+            if before is None or before[0] is not layer:
+                before = (layer, [])
+            before[1].append(node)
+            groups[node] = before
+    for node, (layer, made) in groups.items():
+        if node is made[0]:
+            yield _part(node.number - 0.5, type(layer).__name__, layer, made)
+
+
+def _part(began: float, name: str, module: Any, made: Sequence[Node]) -> _Call:
+    """A call that was not noted; it begins after the one that it is a part of."""
+    call = _Call(began, name, module, made[-1:])
+    call.made = made
+    return call
 
 
 def _named(
@@ -101,14 +175,14 @@ def _named(
         result = call.results[0]
         outer = [c for c in within[result] if c.began < call.began and names[c]]
         caller = outer[-1].module if outer else None
-        name = type(call.module).__name__ if call.module is not None else call.name
+        name = call.name
         if caller is not None and call.module is not None:
             if caller is call.module:
                 names[call] = ""
                 continue
-            if id(caller) not in inside:
+            if id(caller) not in inside and hasattr(caller, "named_modules"):
                 inside[id(caller)] = {id(m): path for path, m in caller.named_modules()}
-            path = inside[id(caller)].get(id(call.module), "")
+            path = inside.get(id(caller), {}).get(id(call.module), "")
             if path:
                 name = path if path.lower() == name.lower() else f"{path} ({name})"
         name = name.replace("/", "|")
@@ -126,7 +200,7 @@ def _owned(calls: Sequence[_Call]) -> set[Any]:
     inner: set[int] = set()
     for call in calls:  # outer ones first, whose parameters include those of the inner ones
         module = call.module
-        if module is not None and id(module) not in inner:
+        if hasattr(module, "named_modules") and id(module) not in inner:
             inner.update(id(m) for _, m in module.named_modules())
             inner.add(id(module))
             found.update(tensor._node for tensor in module.parameters())

@@ -38,8 +38,9 @@ class Node:
     notes : None, or what is rarely there, by name: "hooks"; "retain" and "grad"; "name"; "line",
         "via", "scope" and "scopes" of the call; "value"; under `modes.tracing` the "call", as of
         `Made`.
-    calls : None, or of each module that returned this node, innermost first, three entries: the
-        creation number at which its call began, its name, a weak reference to it.
+    calls : None, or of the last module that returned this node: the creation number at which its
+        call began, its tag, the numbers at which the layers that it called were done, and the same
+        of the one before it.
     """
 
     __slots__ = (

@@ -10,7 +10,8 @@ from numpy.typing import DTypeLike
 
 from autotensor.array import Tensor
 from autotensor.creation import tensor
-from autotensor.nn.module import Module
+from autotensor.engine.graph import next_number
+from autotensor.nn.module import Module, note_call
 from autotensor.operators import short_way
 from autotensor.ops.activation import relu
 
@@ -20,7 +21,7 @@ __all__ = ["Dense", "Relu", "Sequential"]
 _inner = short_way(np.inner)
 
 
-class Dense(Module):
+class Dense(Module, noted=False):
     """A linear map with a bias: ``x @ weight.T + bias``.
 
     Parameters
@@ -97,7 +98,7 @@ class Dense(Module):
         return f"Dense({inputs}, {outputs}{', bias=False' if self.bias is None else ''})"
 
 
-class Relu(Module):
+class Relu(Module, noted=False):
     """The layer of `relu`: every entry or zero, whichever is greater.
 
     Examples
@@ -113,7 +114,7 @@ class Relu(Module):
         return result
 
 
-class Sequential(Module):
+class Sequential(Module, noted=False):
     """Layers applied one after the other.
 
     Parameters
@@ -145,8 +146,12 @@ class Sequential(Module):
 
     def __call__(self, x: Any) -> Any:
         """Apply every layer in turn."""
+        began = next_number()
+        ends = []
         for layer in self.layers:
             x = layer(x)
+            ends.append(next_number())
+        note_call(x, began, self, ends)
         return x
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ __all__ = ["MSE"]
 _square = op_of(np.square)  # called as an op, it spares NumPy's dispatch
 
 
-class MSE(Module):
+class MSE(Module, noted=False):
     """Mean squared error: the mean over all entries of ``(prediction - target)**2``.
 
     Its gradient with respect to the prediction is ``2 / prediction.size * (prediction - target)``.

@@ -3,77 +3,70 @@
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import FunctionType
 from typing import Any
 from weakref import ref
 
 from autotensor.array import Tensor
-from autotensor.engine.graph import Node, next_number
+from autotensor.engine.graph import next_number
 
-__all__ = ["Module"]
-
-
-# The parameters stand in the source: a call of `*args, **kwargs` costs more than all the rest.
-_NOTED = """
-def __call__({parameters}):
-    _began = _next_number()
-    _result = _call({parameters})
-    try:
-        _node = _result._node
-        if _node.calls is None:
-            _node.calls = (_began, _name, _ref({self}))
-            return _result
-    except AttributeError:
-        pass
-    _note(_result, _began, {self})
-    return _result
-"""
+__all__ = ["Module", "Tag", "note_call"]
 
 
-def _noted(call: FunctionType, owner: str) -> Any:
-    """`call` with a note on the node of its result, so that pictures know what it made.
+def _noted(call: FunctionType) -> Any:
+    """`call` with a note, on the node of its result, of when it began, for pictures."""
 
-    The note is the creation number at which the call began, which what it made lies above, the name
-    of the class that owns `call`, and the module, held weakly.
+    @functools.wraps(call)
+    def noted(self: Module, /, *args: Any, **kwargs: Any) -> Any:
+        began = next_number()
+        result = call(self, *args, **kwargs)
+        for part in result if isinstance(result, (tuple, list)) else (result,):
+            note_call(part, began, self)
+        return result
+
+    return noted
+
+
+def note_call(result: Any, began: int, module: Module, ends: Sequence[int] = ()) -> None:
+    """Note on the node of `result` that a call of `module`, which began at `began`, returned it.
+
+    The numbers are those that nodes have by their creation.
+
+    Parameters
+    ----------
+    ends : at which number each of the layers that it called was done.
     """
-    code = call.__code__
-    names = code.co_varnames[: code.co_argcount]
-    special = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
-    if (
-        code.co_flags & special
-        or code.co_kwonlyargcount
-        or code.co_posonlyargcount
-        or call.__defaults__
-        or not names
-        or any(name.startswith("_") for name in names)
-    ):
-        names = ("self", "/", "*args", "**kwargs")
-    space = {"_call": call, "_next_number": next_number, "_note": _note, "_ref": ref}
-    space["_name"] = owner
-    source = _NOTED.format(parameters=", ".join(names), self=names[0]).replace(
-        "_call(self, /, ", "_call(self, "
-    )
-    exec(source, space)
-    return functools.wraps(call)(space["__call__"])  # type: ignore[arg-type]
+    if type(result) is Tensor:
+        node = result._node
+        if node is not None and node.plan is not None and node.number > began:
+            node.calls = (began, module.tag, ends, node.calls)
 
 
-def _note(result: Any, began: int, module: Module) -> None:
-    """The same for results that have notes already, and for several."""
-    for part in result if isinstance(result, (tuple, list)) else (result,):
-        node = part._node if type(part) is Tensor else None
-        if isinstance(node, Node) and node.number > began:
-            node.calls = (*(node.calls or ()), began, type(module).__name__, ref(module))
+class Tag:
+    """Stands for a module on the nodes that it returned, which are not to keep it alive.
+
+    Attributes
+    ----------
+    name : of its class.
+    module : calls give the module, or None when it is gone.
+    """
+
+    __slots__ = ("module", "name")
+
+    def __init__(self, module: Module) -> None:
+        self.name = type(module).__name__
+        self.module = ref(module)
 
 
 class Module:
     """Base of everything with parameters: a layer, a loss, a whole network.
 
     A subclass sets its parameters and sub-modules as attributes and writes its own ``__call__``;
-    nothing stands between the caller and that method but a note for pictures of which ops it
-    called. A parameter is a leaf Tensor that requires grad, found among the attributes of the
-    module, of its sub-modules, and in lists, tuples and dicts of either.
+    nothing stands between the caller and that method but a note for pictures of which ops it called
+    (``class Layer(Module, noted=False)`` goes without, which saves a microsecond). A parameter is a
+    leaf Tensor that requires grad, found among the attributes of the module, of its sub-modules,
+    and in lists, tuples and dicts of either.
 
     Examples
     --------
@@ -89,14 +82,28 @@ class Module:
     ['layers.0.factor', 'layers.1.factor']
     """
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    _noted = True  # whether calls are noted
+    _tag: Tag | None = None
+
+    def __init_subclass__(cls, *, noted: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls._noted = noted
         call = cls.__dict__.get("__call__")
-        if isinstance(call, FunctionType):
-            cls.__call__ = _noted(call, cls.__name__)  # type: ignore[method-assign]
+        if noted and isinstance(call, FunctionType):
+            cls.__call__ = _noted(call)  # type: ignore[method-assign]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} does not define __call__")
+
+    @property
+    def tag(self) -> Tag:
+        """What stands for this module on nodes."""
+        if self._tag is None:
+            self._tag = Tag(self)
+        return self._tag
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_tag"}
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:
         """Every parameter once, with its attribute path, in the order of the attributes.

@@ -24,6 +24,11 @@ class Block(at.nn.Module):
         return np.exp(self.first(x)) if twice else x
 
 
+class Exp(at.nn.Module):
+    def __call__(self, x):
+        return np.exp(x)
+
+
 def test_layers_are_called_by_path_and_class():
     model = at.nn.Sequential(at.nn.Dense(2, 2), at.nn.Relu())
     found = scopes(at.graph(model(at.ones(2))))
@@ -45,14 +50,47 @@ def test_scopes_and_modules_nest_in_the_order_they_began():
 
 def test_calls_without_a_caller_are_numbered():
     x = at.tensor(np.ones(2), requires_grad=True)
-    relu, other = at.nn.Relu(), at.nn.Relu()
-    found = [v.scope for v in at.graph(other(relu(relu(x)))).nodes]
-    assert found == ["", "Relu", "Relu.2", "Relu.3"]
+    one, other = Exp(), Exp()
+    found = [v.scope for v in at.graph(other(one(one(x)))).nodes]
+    assert found == ["", "Exp", "Exp.2", "Exp.3"]
 
 
 def test_a_module_that_is_gone_has_the_name_of_its_class():
-    y = at.nn.Sequential(at.nn.Relu(), at.nn.Relu())(at.tensor(-1.0, requires_grad=True))
-    assert [v.scope for v in at.graph(y).nodes][1:] == ["Sequential/Relu", "Sequential/Relu.2"]
+    y = at.nn.Sequential(Exp(), np.tanh, Exp())(at.tensor(-1.0, requires_grad=True))
+    found = [v.scope for v in at.graph(y).nodes][1:]
+    assert found == ["Sequential/Exp", "Sequential/tanh", "Sequential/Exp.2"]
+
+
+def test_layers_that_note_nothing_are_where_their_parameters_are_used():
+    class Two(at.nn.Module):
+        def __init__(self):
+            self.enter, self.leave = at.nn.Dense(2, 3), at.nn.Dense(3, 2)
+
+        def __call__(self, x):
+            for _ in range(2):
+                x = self.leave(np.tanh(self.enter(x)))
+            return x
+
+    two = Two()
+    found = [v.scope for v in at.graph(two(at.ones((1, 2)))).nodes if v.op]
+    wanted = [
+        s
+        for n in ("", ".2")
+        for s in [f"/enter (Dense){n}"] * 2 + [""] + [f"/leave (Dense){n}"] * 2
+    ]
+    assert found == [f"Two{s}" for s in wanted]
+
+
+def test_functions_and_modules_in_a_sequential():
+    model = at.nn.Sequential(at.nn.Dense(2, 2), np.tanh, at.nn.Sequential(at.nn.Relu()), Exp())
+    found = [v.scope for v in at.graph(model(at.ones((1, 2)))).nodes if v.op]
+    assert found == [
+        "Sequential/layers.0 (Dense)",
+        "Sequential/layers.0 (Dense)",
+        "Sequential/tanh",
+        "Sequential/layers.2 (Sequential)/layers.0 (Relu)",
+        "Sequential/layers.3 (Exp)",
+    ]
 
 
 def test_a_call_of_super_is_no_scope_of_its_own():
