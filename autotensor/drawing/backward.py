@@ -117,10 +117,10 @@ def _is_node(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    notes = (value.notes if isinstance(value, Leaf) else None) or {}
-    if "value" in notes and np.ndim(notes["value"]) == 0:
-        value = notes["value"]
-    return f"array{value.shape}" if _is_node(value) else argument_text(value)
+    if not _is_node(value):
+        return argument_text(value)
+    known = (value.notes or {}).get("value")
+    return f"array{value.shape}" if known is None or np.ndim(known) else argument_text(known)
 
 
 def _options(node: Any) -> tuple[tuple[str, str], ...]:
