@@ -152,8 +152,7 @@ class Op:
         self.selects = kind == "selection" if selects is None else selects
         self.aliases = dict(aliases or {})
         self.constants = tuple(constants)
-        self.users = users
-        self.joint = joint
+        self.users, self.joint = users, joint
         self.nondiff = tuple(nondiff)
         self.checked = frozenset(checked)
         self.broadcasts = isinstance(function, np.ufunc) if broadcasts is None else broadcasts
