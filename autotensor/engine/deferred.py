@@ -9,13 +9,14 @@ import numpy as np
 
 from autotensor.engine.entries import add_at, copied_for, fit, put_at, zeros_for
 from autotensor.engine.memory import Window
+from autotensor.engine.modes import TRACE, mode
 
 __all__ = ["Cleared", "Deferred", "Scatter"]
 
 
-def _traced(*masks: Any) -> bool:
-    """Whether one of the masks is no array: the pass is traced, and nothing is written to."""
-    return any(mask is not None and type(mask) is not np.ndarray for mask in masks)
+def _traced() -> bool:
+    """Whether it is noted what is done: then nothing is written to, so that no step is missed."""
+    return bool(mode.get() & TRACE)
 
 
 class Deferred:
@@ -85,7 +86,7 @@ class Scatter(Deferred):
         return total
 
     def mark(self, live: Any, mine: bool) -> Any:
-        if _traced(live, *self.lives):
+        if _traced():
             marks = [
                 np.ones(value.shape, np.int8) if part is None else part.astype(np.int8)
                 for value, part in zip(self.values, self.lives, strict=True)
@@ -135,7 +136,7 @@ class Cleared(Deferred):
         if type(self.index) is Window and self.index.dtype != self.index.whole[2]:
             # The other part of these complex numbers lives on.
             return left.copy() if live is None else left | live
-        if _traced(live, left):
+        if _traced():
             left = self.op(left.astype(np.int8), self.index, 0) != 0
         else:
             if not self.mine or not fit([self.index], left):

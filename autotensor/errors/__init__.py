@@ -295,3 +295,10 @@ def recomputed_otherwise(name: str) -> RecomputeError:
         "than the first time.\nLeave what it reads unchanged until backward(), and pass the "
         "Generator that it draws from as an argument."
     )
+
+
+def untraced(name: str) -> TypeError:
+    return TypeError(
+        f"at.source() cannot write {name} into a Tensor at places that were computed: it reads "
+        "them as numbers.\nWrite it with an index, x[index] = v or x[index] += v."
+    )

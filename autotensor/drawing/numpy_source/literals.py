@@ -164,16 +164,15 @@ def _as_index(window: Window) -> Any:
         raise UnwritableError("a view of the real or imaginary part, written to in place,")
     if not shape and math.prod(window.shape) == 1:
         return (None,) * len(window.shape)
-    size = math.prod(shape)
-    numbers = window.laid_out(np.arange(size).reshape(shape)) if size else np.zeros(shape, int)
-    seen = window.see(numbers)
-    return _basic(seen, shape) or np.unravel_index(seen, shape)
+    if not math.prod(window.shape):
+        return (np.zeros(window.shape, int),) * len(shape)
+    seen = window.see(window.laid_out(np.arange(math.prod(shape)).reshape(shape)))
+    basic = _basic(seen, shape)
+    return np.unravel_index(seen, shape) if basic is None else basic
 
 
 def _basic(seen: Any, shape: tuple[int, ...]) -> tuple[Any, ...] | None:
     """The basic index that reads the entries numbered `seen`, if one does in this order."""
-    if not seen.size:
-        return None
     first = np.unravel_index(seen.reshape(-1)[0], shape)
     last = np.unravel_index(seen.reshape(-1)[-1], shape)
     parts: list[Any] = []
