@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autotensor.engine.entries import add_at, copied_for, fit, put_at, zeros_for
+from autotensor.engine.entries import add_at, copied_for, fit, is_basic, put_at, zeros_for
 from autotensor.engine.memory import Window
 from autotensor.engine.modes import TRACE, mode
 
@@ -76,7 +76,10 @@ class Scatter(Deferred):
     def add_to(self, total: Any, mine: bool) -> Any:
         if mine and total is not None and type(total) is not np.ndarray:
             for index, value in zip(self.indices, self.values, strict=True):
-                total = total + self.op([value], (index,), self.shape)
+                if type(index) is Window or is_basic(index):
+                    total = total + self.op([value], (index,), self.shape)
+                else:  # added one by one where entries are hit more than once, as `add_at` does
+                    total = self.op([total, value], (..., index), self.shape)
             return total
         if not mine or type(total) is not np.ndarray or not fit(self.indices, total):
             dense = self.op(self.values, tuple(self.indices), self.shape)

@@ -169,7 +169,7 @@ def _of_call(
                         f"at.source() differentiates by arrays; {name!r} is a "
                         f"{type(value).__name__}. Pass its arrays as arguments of their own."
                     )
-                opened[name] = open_alias(value.detach() if isinstance(value, Tensor) else value)
+                opened[name] = open_alias(value.numpy() if isinstance(value, Tensor) else value)
             elif _is_array(value):
                 data = value.numpy() if isinstance(value, Tensor) else np.array(value)
                 opened[name] = Tensor(data[()], Leaf(data.shape, data.dtype))

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +21,8 @@ from autotensor.engine.several import PICK, Several
 __all__ = ["Call", "Program", "Ref", "mapped", "program", "refs_in"]
 
 
-class Ref(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Ref:
     """The result of a call, by its place in the program."""
 
     place: int
@@ -110,7 +111,7 @@ def _below(nodes: Iterable[Any], known: Mapping[Any, Any] = MappingProxyType({})
                 found.add(parent)
                 stack.append(parent)
     # Leaves first, since those of arrays are made when they are used.
-    return sorted(found, key=lambda node: (isinstance(node, (Node, Made)), node.number))
+    return sorted(found, key=lambda node: (bool(parents_of(node)), node.number))
 
 
 class _Building:
@@ -155,6 +156,8 @@ class _Building:
             return self._call(
                 operator.getitem, (ref, node.place), {}, node.shape, node.dtype, label
             )
+        if node.notes and "call" in node.notes:  # an alias of what is differentiated inside
+            return self.places[node.notes["call"][0][0]]
         known = node.notes and node.notes.get("array") and node.notes["array"]()
         known_as = node in self.named or node.name
         value = node.notes.get("value") if node.notes and not known_as else None
@@ -162,8 +165,11 @@ class _Building:
         if known is not None and id(known) in self.arrays:
             # The same array, noted by the graph and by what traced it, which alone has the value.
             ref = self.arrays[id(known)]
+            call = self.calls[ref.place]
             if value is not None:
-                self.calls[ref.place].value = value
+                call.value = value
+            if node in self.named:
+                call.node, call.value = node, None
             return ref
         self.calls.append(Call(None, (), {}, node.shape, node.dtype, node, "", value))
         ref = Ref(len(self.calls) - 1)

@@ -148,7 +148,8 @@ def _copied(r: Rewriting, call: Call) -> Call | Ref | None:
 def _transposed(r: Rewriting, call: Call) -> Call | Ref | None:
     axes = [*call.args[1:], *call.options.values()]
     turned = call.shape[::-1]
-    if len(turned) != 2 or any(a is not None and tuple(a) not in ((1, 0), (-1, -2)) for a in axes):
+    swap = (None, (1, 0), [1, 0], (-1, -2), [-1, -2])
+    if len(turned) != 2 or any(a not in swap for a in axes):
         return None
     inner = r.made_by(call.args[0], np.transpose)
     if inner is not None and len(inner.args) == 1 and not inner.options:
