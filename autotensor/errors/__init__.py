@@ -297,8 +297,20 @@ def recomputed_otherwise(name: str) -> RecomputeError:
     )
 
 
-def untraced(name: str) -> TypeError:
-    return TypeError(
+class UnwritableError(TypeError):
+    """What cannot be written as source."""
+
+
+def untraced_rule(way: str) -> UnwritableError:
+    return UnwritableError(
+        f"at.source() cannot write a rule that takes numbers out of a Tensor, here by {way}: they "
+        "would be those of this call.\nWrite the rule with NumPy functions and operators on its "
+        "arguments, or make an op, by custom_op, of what leaves NumPy."
+    )
+
+
+def untraced(name: str) -> UnwritableError:
+    return UnwritableError(
         f"at.source() cannot write {name} into a Tensor at places that were computed: it reads "
         "them as numbers.\nWrite it with an index, x[index] = v or x[index] += v."
     )

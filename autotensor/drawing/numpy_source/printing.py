@@ -192,7 +192,11 @@ class _Writing:
             self.names.taken.add(function.name)
             return function.name
         target = function.function if isinstance(function, Op) and not function.users else function
-        name = written(target) if not isinstance(target, Op) else _users_name(target)
+        owner = getattr(target, "__self__", None)
+        if isinstance(owner, type):  # the `apply` of a class
+            target, name = owner, f"{owner.__name__}.{target.__name__}"
+        else:
+            name = written(target) if not isinstance(target, Op) else _users_name(target)
         if name.startswith("np."):
             return name
         module = _module_of(target)

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 
 from autotensor.array import Tensor
+from autotensor.compat import FunctionCall
 from autotensor.drawing.numpy_source.literals import is_short
 from autotensor.drawing.tracing import arranged, call_of, parents_of
 from autotensor.engine.graph import Leaf, Made, Node
 from autotensor.engine.modes import no_grad, tracing
 from autotensor.engine.primitive import Op
 from autotensor.engine.several import PICK, Several
+from autotensor.errors import UnwritableError
+from autotensor.recompute import CHECKPOINT, RECOMPUTE
 
 __all__ = ["Call", "Program", "Ref", "mapped", "program", "refs_in"]
 
@@ -134,7 +137,7 @@ class _Building:
 
     def _added(self, node: Any, label: str) -> Ref:
         if isinstance(node, Several):
-            return self._call(node.op, *call_of(node), (), node.dtype, label)
+            return self._function(node.op, *call_of(node), (), node.dtype, label)
         if isinstance(node, Node):
             if node.op is PICK:
                 whole, place = self.places[node.parents[0]], node.options["place"]
@@ -180,7 +183,18 @@ class _Building:
     def _function(
         self, function: Any, args: Any, options: Any, shape: Any, dtype: Any, label: str
     ) -> Ref:
+        inputs, made = [*args, *options.values(), None, None][:2]
+        if isinstance(made, FunctionCall):
+            args = list(made.args)
+            for place, value in zip(made.places, inputs, strict=True):
+                args[place] = value
+            return self._call(made.function.apply, args, {}, shape, dtype, label)
         if isinstance(function, Op):
+            if function in (CHECKPOINT, RECOMPUTE):
+                raise UnwritableError(
+                    "at.source() cannot write a graph that at.checkpoint left out: give it the "
+                    "function, at.source(f)(*args), not its loss."
+                )
             if _is_own(function):
                 return self._expanded(function, args, options, label)
             args, options = arranged(function, function.bind(args, options))
