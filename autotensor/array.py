@@ -17,7 +17,7 @@ import numpy as np
 from autotensor import errors
 from autotensor.engine.graph import Leaf, Made, Node
 from autotensor.engine.memory import solid
-from autotensor.engine.modes import RULE, TRACE, enable_grad, mode, no_grad, recording
+from autotensor.engine.modes import RULE, TRACE, WRITE, enable_grad, mode, no_grad, recording
 
 __all__ = ["Handle", "Tensor", "attach", "name_of"]
 
@@ -264,6 +264,8 @@ class Tensor:
             "np.stack for several tensors, x.numpy() for values,\n"
             "op = at.register(f, ...) in place of a function f that converts its arguments",
         )
+        if mode.get() & WRITE:
+            raise errors.untraced_array()
         data = self.numpy()
         if copy or (dtype is not None and data.dtype != dtype):
             return np.array(data, dtype=dtype)

@@ -86,9 +86,9 @@ class _Reading(Context):
         for array, stands_for in self._known:
             if value is array:
                 return read_only(stands_for)
-        recorded = any(isinstance(s, Tensor) and s.requires_grad for _, s in self._known)
-        if mode.get() & WRITE and not recorded and _holds_numbers(value):
+        if mode.get() & WRITE and _holds_numbers(value):
             raise errors.untraced_rule(f"ctx.{what}, computed in forward")
+        recorded = any(isinstance(s, Tensor) and s.requires_grad for _, s in self._known)
         if recorded and _holds_numbers(value):
             raise errors.saved_intermediate(self._name, what)
         return read_only(value)

@@ -222,6 +222,8 @@ def _trace(
         storage.node = Made(with_entries, *traced.call_of(given, {}), None, shape, dtype)
     elif node.op is with_entries:
         node.notes = {**(node.notes or {}), "call": traced.call_of(given, {})}
+    elif storage.array.flags.c_contiguous:  # as the memory is, which decides the order of sums
+        node.notes = {**(node.notes or {}), "call": (node.parents, {"order": "C"})}
 
 
 def _named_after(node: Any, old: Any) -> Any:

@@ -309,6 +309,14 @@ def untraced_rule(way: str) -> UnwritableError:
     )
 
 
+def untraced_array() -> UnwritableError:
+    return UnwritableError(
+        "at.source() cannot write what converts a Tensor to an ndarray: it would be the one of "
+        "this call.\nWrite np.stack([a, b]) for np.array([a, b]), and x for np.asarray(x); "
+        "x.numpy() says that its numbers are constants."
+    )
+
+
 def untraced(name: str) -> UnwritableError:
     return UnwritableError(
         f"at.source() cannot write {name} into a Tensor at places that were computed: it reads "

@@ -230,7 +230,7 @@ class _Writing:
             pattern, binding, needed = form
             level = self._level(call)
             texts = [
-                self._operand(value, least, level)
+                self._operand(_typed(value, call), least, level)
                 for value, least in zip(call.args, needed, strict=True)
             ]
             return pattern.format(*texts), binding
@@ -276,6 +276,11 @@ class _Writing:
                 return f"[{inner}]"
             return f"({inner},)" if len(value) == 1 else f"({inner})"
         return self._text(value, level)[0]
+
+
+def _typed(value: Any, call: Call) -> Any:
+    """`value`, of NumPy's dtype where Python's complex would take a scalar of NumPy's for its own."""
+    return call.dtype.type(value) if type(value) is complex and not call.shape else value
 
 
 def _signed(text: str) -> Text:
