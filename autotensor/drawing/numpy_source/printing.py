@@ -20,6 +20,7 @@ from autotensor.drawing.numpy_source.literals import (
 from autotensor.drawing.numpy_source.program import Call, Program, Ref, refs_in
 from autotensor.drawing.numpy_source.rewriting import function_of
 from autotensor.engine.primitive import Op
+from autotensor.errors import UnwritableError
 from autotensor.naming import written
 
 __all__ = ["Names", "text"]
@@ -54,6 +55,7 @@ for _functions, _sign in {
 }.items():
     _FORMS |= dict.fromkeys(_functions, (f"{{}} {_sign} {{}}", 4, (6, 6)))
 
+_BUILTINS = ("bool", "complex", "float", "int", "range", "slice")  # which literals are made of
 _UNCALLED = {*_FORMS, operator.getitem}
 
 Text = tuple[str, int]
@@ -119,17 +121,13 @@ class _Writing:
         self.inline = inline
         self.imports: dict[str, None] = {"import numpy as np": None}
         self.helpers: dict[str, str] = {}
+        self.functions: dict[str, Any] = {}
         self.missing: dict[str, None] = {}
-        self.names = Names(["np", "value_and_grad"])
+        self.names = Names(["np", "scipy", "value_and_grad", *_BUILTINS])
         self.given = names
         self.texts: dict[int, Text] = {}
         self.lines: list[tuple[str, Call]] = []
         self.parameters: list[str] = []
-        of_node = {call.node: i for i, call in enumerate(program.calls) if call.function is None}
-        for node, name in parameters:
-            self.parameters.append(self.names.free(name))
-            if node in of_node:
-                self.texts[of_node[node]] = (self.parameters[-1], _ATOM)
         self.uses = Counter(
             ref.place for call in program.calls for ref in refs_in((call.args, call.options))
         )
@@ -137,6 +135,11 @@ class _Writing:
         for call in program.calls:
             if call.function is not None and function_of(call) not in _UNCALLED:
                 self._called(call)
+        of_node = {call.node: i for i, call in enumerate(program.calls) if call.function is None}
+        for node, name in parameters:
+            self.parameters.append(self.names.free(name))
+            if node in of_node:
+                self.texts[of_node[node]] = (self.parameters[-1], _ATOM)
 
     def module(self) -> str:
         outputs = {ref.place for ref in self.program.outputs}
@@ -188,8 +191,8 @@ class _Writing:
         if isinstance(function, Op) and function.source.startswith("np."):
             return function.source
         if isinstance(function, Op) and function.source:
+            self._claim(function.name, function)
             self.helpers[function.name] = function.source.strip("\n")
-            self.names.taken.add(function.name)
             return function.name
         target = function.function if isinstance(function, Op) and not function.users else function
         owner = getattr(target, "__self__", None)
@@ -200,16 +203,25 @@ class _Writing:
         if name.startswith("np."):
             return name
         module = _module_of(target)
-        root = name.partition(".")[0]
-        self.names.taken.add(root)
-        if module is None:
-            self.missing[root] = None
-        elif module.startswith("scipy"):
+        if module is not None and module.startswith("scipy"):
             self.imports[f"import {module}"] = None
             return f"{module}.{name.rpartition('.')[2]}"
+        root = name.partition(".")[0]
+        self._claim(root, target)
+        if module is None:
+            self.missing[root] = None
         else:
             self.imports[f"from {module} import {root}"] = None
         return name
+
+    def _claim(self, name: str, function: Any) -> None:
+        """Note that the text calls `function` by this name, which can be the name of one only."""
+        if self.functions.setdefault(name, function) is not function:
+            raise UnwritableError(
+                f"at.source() cannot write two functions that are called {name}.\nCall one of them "
+                'otherwise, as by name= in at.custom_op(name="other", ...).'
+            )
+        self.names.taken.add(name)
 
     def _expression(self, call: Call) -> Text:
         function = function_of(call)
