@@ -6,6 +6,7 @@ import keyword
 import operator
 import re
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,6 +26,7 @@ from autotensor.naming import written
 
 __all__ = ["Names", "text"]
 
+_COLUMNS = 100
 _WIDEST = 48  # of an expression that takes in another
 _ATOM = 20  # binding of what needs no parentheses
 # How a call is written, how tightly that binds, and how tightly each operand has to.
@@ -166,7 +168,14 @@ class _Writing:
                 filter(None, (_shape(call), call.label if call.label != label else ""))
             )
             label = call.label
-            body.append(f"    {line.ljust(width)}  # {comment}")
+            line = f"    {line.ljust(width)}"
+            if not comment:
+                body.append(line.rstrip())
+            elif len(line) + len(comment) + 4 > _COLUMNS:  # the comment goes above
+                body.append(f"    # {comment}")
+                body += _wrapped(line.rstrip())
+            else:
+                body.append(f"{line}  # {comment}")
         comma = "," if len(self.program.outputs) == 1 else ""
         parts = ["\n".join(self.imports)]
         if self.missing:
@@ -263,6 +272,8 @@ class _Writing:
             return 0
         if any(dtype.kind not in "fcb" for dtype in dtypes):
             return 0
+        if call.dtype.kind == "c" and not call.shape:
+            return 1  # Python's complex takes a scalar of NumPy's for its own
         return 2 if all(dtype.char in "dD?" for dtype in dtypes) else 1
 
     def _operand(self, value: Any, least: int, level: int = 0) -> str:
@@ -276,6 +287,8 @@ class _Writing:
             if plain and made.dtype.char in "dD":
                 return self._text(made.value.item(), level)
             return self.texts[value.place]
+        if level == 2 and self.inline and isinstance(value, (np.float64, np.complex128)):
+            value = value.item()
         if type(value) is float and value.is_integer() and level and abs(value) < 1e15:
             return _signed(str(int(value))) if str(value) != "-0.0" else _signed("-0.0")
         return _signed(literal(value))
@@ -290,6 +303,18 @@ class _Writing:
         return self._text(value, level)[0]
 
 
+def _wrapped(line: str) -> list[str]:
+    """An assignment in lines that are not too long, where that can be."""
+    if len(line) <= _COLUMNS or "'" in line:  # not within a text
+        return [line]
+    name, _, expression = line.strip().partition(" = ")
+    indent = {"initial_indent": " " * 8, "subsequent_indent": " " * 8}
+    wrapped = textwrap.wrap(
+        expression, _COLUMNS, break_long_words=False, break_on_hyphens=False, **indent
+    )
+    return [f"    {name} = (", *wrapped, "    )"]
+
+
 def _typed(value: Any, call: Call) -> Any:
     """`value`, of NumPy's dtype where Python's complex would take a scalar of NumPy's for its own."""
     return call.dtype.type(value) if type(value) is complex and not call.shape else value
@@ -300,6 +325,8 @@ def _signed(text: str) -> Text:
 
 
 def _shape(call: Call) -> str:
+    if call.dtype == object:
+        return ""  # several results
     shape = str(call.shape)
     return shape if call.dtype == np.float64 else f"{shape} {call.dtype}"
 
