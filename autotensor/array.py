@@ -17,7 +17,7 @@ import numpy as np
 from autotensor import errors
 from autotensor.engine.graph import Leaf, Made, Node
 from autotensor.engine.memory import solid
-from autotensor.engine.modes import TRACE, enable_grad, mode, no_grad, recording
+from autotensor.engine.modes import RULE, TRACE, WRITE, enable_grad, mode, no_grad, recording
 
 __all__ = ["Handle", "Tensor", "attach", "name_of"]
 
@@ -95,18 +95,18 @@ class Tensor:
 
         Nothing of NumPy writes to it but ``np.add.at`` and its like, which heed no array's flag.
         """
-        data = self._data
+        data = self._out("numpy()")
         if not isinstance(data, np.ndarray):
             data = np.asarray(data)
         return np.asarray(memoryview(data).toreadonly())
 
     def item(self, *args: Any) -> Any:
         """One entry as a Python number; see `numpy.ndarray.item`."""
-        return self._data.item(*args)
+        return self._out("item()").item(*args)
 
     def tolist(self) -> Any:
         """The value as nested lists of Python numbers."""
-        return self._data.tolist()
+        return self._out("tolist()").tolist()
 
     def detach(self) -> Tensor:
         """A constant with the same value, outside the graph; a write to one leaves the other."""
@@ -250,6 +250,12 @@ class Tensor:
         """The array, for a way out of the graph that a gradient does not survive."""
         if self.requires_grad and recording():
             raise errors.lost_gradient(way, self.shape, self.name, instead)
+        return self._out(way)
+
+    def _out(self, way: str) -> Any:
+        """The array, for a way out that is none in a rule of which the text is wanted."""
+        if mode.get() & RULE:
+            raise errors.untraced_rule(way)
         return self._data
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
@@ -258,6 +264,8 @@ class Tensor:
             "np.stack for several tensors, x.numpy() for values,\n"
             "op = at.register(f, ...) in place of a function f that converts its arguments",
         )
+        if mode.get() & WRITE:
+            raise errors.untraced_array()
         data = self.numpy()
         if copy or (dtype is not None and data.dtype != dtype):
             return np.array(data, dtype=dtype)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 from autotensor import errors
 from autotensor.array import Tensor
 from autotensor.dispatch import apply, holds_tracked, owned, unwrap
-from autotensor.engine.modes import recording
+from autotensor.engine.modes import WRITE, in_rule, mode, recording
 from autotensor.engine.primitive import Op
 from autotensor.engine.rules import any_tensor, own, read_only
 from autotensor.engine.several import Cotangents
@@ -85,6 +86,8 @@ class _Reading(Context):
         for array, stands_for in self._known:
             if value is array:
                 return read_only(stands_for)
+        if mode.get() & WRITE and _holds_numbers(value):
+            raise errors.untraced_rule(f"ctx.{what}, computed in forward")
         recorded = any(isinstance(s, Tensor) and s.requires_grad for _, s in self._known)
         if recorded and _holds_numbers(value):
             raise errors.saved_intermediate(self._name, what)
@@ -165,12 +168,12 @@ class Function:
         for i, a in enumerate(args):
             if not isinstance(a, Tensor) and recording() and holds_tracked((a,)):
                 raise errors.no_rule(cls.__name__, str(i), (), "Pass each Tensor as an argument")
-        call = _FunctionCall(cls, args)
+        call = FunctionCall(cls, args)
         made = apply(cls._op, (tensors, call), {}) if tensors else unwrap(call(tensors))
         return made if call.several or not isinstance(made, tuple) else made[0]
 
 
-class _FunctionCall:
+class FunctionCall:
     """One call of a `Function`."""
 
     def __init__(self, function: type[Function], args: tuple[Any, ...]) -> None:
@@ -214,7 +217,8 @@ class _FunctionCall:
             *zip(self.args, self.args, strict=True),
         ]
         reading = _Reading(self.context, known, name)
-        found = self.function.backward(reading, *grads)
+        with in_rule() if mode.get() & WRITE else nullcontext():
+            found = self.function.backward(reading, *grads)
         found = own(found, arrays=not any_tensor((*grads, *inputs, *outs)))
         found = list(found) if isinstance(found, (tuple, list)) else [found]
         names = [str(i) for i in range(len(self.args))]

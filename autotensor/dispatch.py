@@ -12,7 +12,7 @@ from autotensor import anomaly, errors
 from autotensor.array import Tensor, attach
 from autotensor.engine.graph import Leaf, Node, fragility, next_number
 from autotensor.engine.memory import Window
-from autotensor.engine.modes import RECORD, mode
+from autotensor.engine.modes import RECORD, TRACE, mode
 from autotensor.engine.plan import INPUTS, RESULT
 from autotensor.engine.primitive import TABLE, Composite, Op
 from autotensor.engine.several import like
@@ -335,6 +335,8 @@ def call(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any
     result = function(*raw, **raw_kwargs)
     arrays = [a for a in args if isinstance(a, np.ndarray)]
     wrapped = wrap(_apart(result, arrays) if arrays else result)
+    if hasattr(wrapped, "_fields") and bits & TRACE:
+        wrapped = like(wrapped, [wrap(part) for part in wrapped])
     for place, made in in_places(wrapped):
         if isinstance(made._data, np.ndarray):
             if not made._data.flags.writeable:  # because its argument was not, most likely

@@ -93,7 +93,7 @@ def checkpoint(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
         return first.result
     call.remember(first)
     count = len(call.inputs)
-    plan = _RECOMPUTE.plan((1 << count) - 1, count + 1, False)
+    plan = RECOMPUTE.plan((1 << count) - 1, count + 1, False)
     node = Node(plan, (*call.inputs, None), (call,), {}, (), _MANY)
     places = iter(range(len(first.roots)))
 
@@ -101,7 +101,7 @@ def checkpoint(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
         if not isinstance(value, Tensor) or not value.requires_grad:
             return value
         data = np.array(value._data)[()]  # it may be a view of what others hold
-        return record(_CHECKPOINT, 1, (node,), (), data, {"place": next(places)})
+        return record(CHECKPOINT, 1, (node,), (), data, {"place": next(places)})
 
     return _mapped(cut, first.result)
 
@@ -270,7 +270,7 @@ class _Tangents:
         return self.of_results[place]
 
 
-_RECOMPUTE = Op(
+RECOMPUTE = Op(
     checkpoint,
     "rule",
     "[inputs], call",
@@ -282,7 +282,7 @@ _RECOMPUTE = Op(
     jvps={"inputs": lambda t, call, i: _Tangents(call, {i: t})},
     name="recompute",
 )
-_CHECKPOINT = Op(
+CHECKPOINT = Op(
     operator.getitem,
     "rule",
     "results, place",

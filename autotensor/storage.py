@@ -22,9 +22,9 @@ from weakref import ref
 import numpy as np
 
 from autotensor.array import Tensor
-from autotensor.engine.graph import Node
+from autotensor.engine.graph import Made, Node
 from autotensor.engine.memory import Window, relaid
-from autotensor.engine.modes import recording
+from autotensor.engine.modes import TRACE, mode, recording
 from autotensor.ops.indexing import viewed
 
 __all__ = [
@@ -171,9 +171,11 @@ class View:
         """Whether the tensor is a leaf that requires grad, which it stays."""
         return self.leaf is not None and self.leaf.requires_grad
 
-    def node(self) -> Node | None:
-        """A node for what the window shows of the whole, where that requires grad."""
+    def node(self) -> Node | Made | None:
+        """A node for what the window shows of the whole, where that requires grad or is traced."""
         node, window = self.storage.node, self.window
+        if isinstance(node, Made) or (self.quiet and mode.get() & TRACE):
+            return Made(viewed, (node, window), {}, None, window.shape, window.dtype)
         if self.quiet or not self.storage.is_tracked() or window.dtype.kind not in "fc":
             return None
         plan = viewed.plan(1, 1, window.whole[2].kind == "c")

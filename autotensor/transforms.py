@@ -130,6 +130,10 @@ def open_alias(x: Any) -> Tensor:
             alias._place = None  # a write to the alias is the function's own affair
             return alias
         data = x._data
+        if mode.get() & TRACE:
+            leaf = Leaf(data.shape, data.dtype, requires_grad=True)
+            leaf.notes = {"call": ((x._node or x._leaf(),), {})}
+            return Tensor(data, leaf)
     else:
         data = np.array(x)[()]
         if data.dtype.kind not in "fc":

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from autotensor import errors
+from autotensor import errors, traced
 from autotensor.array import Tensor, name_of
 from autotensor.dispatch import SCALARS, call, owned, record, unwrap
 from autotensor.engine.entries import is_basic
 from autotensor.engine.graph import Leaf, Made, Node
 from autotensor.engine.memory import Window
-from autotensor.engine.modes import enable_grad, recording
+from autotensor.engine.modes import TRACE, enable_grad, mode, recording
 from autotensor.engine.primitive import op_of
 from autotensor.ops.indexing import added_at, with_entries
 from autotensor.storage import Storage, View, is_alone, is_quiet, storage_of, window_of
@@ -38,19 +38,21 @@ def write(tensor: Tensor, index: Any, value: Any) -> None:
     storage = storage_of(tensor)
     _check_recorded(storage, tensor)
     window = _writeable_window(tensor)
-    index = unwrap(index)
+    tracing = bool(mode.get() & TRACE)
+    asked, index = index, unwrap(index)
     if tracks(value) and storage.array.dtype.kind not in "fc":
         raise errors.write_dtype(value.dtype, storage.array.dtype)
     if type(value) is not Tensor and type(value) not in SCALARS:
         value = np.asarray(value)  # raises for a list that holds tracked tensors
     records = tracks(value) or isinstance(storage.node, Node)
-    if window is not None and records and not is_basic(index):
+    if window is not None and (records or tracing) and not is_basic(asked):
         with enable_grad():
-            value = with_entries(tensor, index, value if recording() else unwrap(value))
-        index = ...
+            value = with_entries(tensor, asked, value if recording() else unwrap(value))
+        asked = index = ...
     if _is_there(value, index, storage, window):
         return
     raw = _apart(unwrap(value), storage)
+    before = Tensor(storage.array.copy(), storage.node) if tracing else None
     target = _settled(storage, window)
     try:
         target[index] = raw
@@ -59,8 +61,8 @@ def write(tensor: Tensor, index: Any, value: Any) -> None:
         raise
     if records:
         _record(storage, window, index, value)
-    elif isinstance(storage.node, Made):
-        storage.node = None
+    if before is not None:
+        _trace(storage, before, window, asked if window is None else index, value)
 
 
 def replace(tensor: Tensor, result: Tensor) -> Tensor:
@@ -79,7 +81,7 @@ def replace(tensor: Tensor, result: Tensor) -> Tensor:
     _check_recorded(tensor._place and storage_of(tensor), tensor)
     node = tensor._node
     stays = node is not None and node.plan is None and node.requires_grad
-    if not stays and (result.requires_grad or isinstance(node, (Node, Made))):
+    if not stays and (result.requires_grad or isinstance(node, Node) or mode.get() & TRACE):
         tensor._node = _named_after(result._node, node)
     tensor._data = result._data
     tensor._place = None
@@ -189,10 +191,7 @@ def _record(storage: Storage, window: Window | None, index: Any, value: Any) -> 
             # A node of its own: hooks and names of this tensor are not those of the value.
             storage.node = _named_after(record(_COPY, 1, (value._node,), (), array, {})._node, old)
             return
-    if window is not None:
-        parts = index if type(index) is tuple else (index,)
-        parts = parts if ... in parts else (*parts, ...)
-        index = Window(window.see(array)[parts], array)
+    index = _of_whole(window, index, array)
     if tracked:
         given = value._node
     else:
@@ -201,6 +200,30 @@ def _record(storage: Storage, window: Window | None, index: Any, value: Any) -> 
     mask = isinstance(old, Node) + 2 * tracked
     made = record(with_entries, mask, parents, (), array, {"index": owned(index)})
     storage.node = _named_after(made._node, old)
+
+
+def _of_whole(window: Window | None, index: Any, array: Array) -> Any:
+    """`index`, of what `window` sees, as one of the whole."""
+    if window is None:
+        return index
+    parts = index if type(index) is tuple else (index,)
+    parts = parts if ... in parts else (*parts, ...)
+    return Window(window.see(array)[parts], array)
+
+
+def _trace(
+    storage: Storage, before: Tensor, window: Window | None, index: Any, value: Any
+) -> None:
+    """Note how a write made the whole; `before` is what it was, and `index` may have Tensors."""
+    node = storage.node
+    given = before, _of_whole(window, index, storage.array), value
+    if not isinstance(node, Node):
+        shape, dtype = storage.array.shape, storage.array.dtype
+        storage.node = Made(with_entries, *traced.call_of(given, {}), None, shape, dtype)
+    elif node.op is with_entries:
+        node.notes = {**(node.notes or {}), "call": traced.call_of(given, {})}
+    elif storage.array.flags.c_contiguous:  # as the memory is, which decides the order of sums
+        node.notes = {**(node.notes or {}), "call": (node.parents, {"order": "C"})}
 
 
 def _named_after(node: Any, old: Any) -> Any:
@@ -243,8 +266,11 @@ def add_at(ufunc: np.ufunc, name: str, target: Any, *rest: Any) -> None:
             raise errors.filled_ndarray()
         ufunc.at(target, *map(unwrap, rest))
         return
-    if tracks(target, *rest):
+    tracing = bool(mode.get() & TRACE)
+    if tracks(target, *rest) or tracing:
         if ufunc not in (np.add, np.subtract):
+            if not tracks(target, *rest):
+                raise errors.untraced(f"np.{name}")
             raise errors.no_rule(f"np.{name}", None, ["np.add.at", "np.subtract.at"])
         index, value = rest
         replace(target, added_at(target, index, value if ufunc is np.add else np.negative(value)))
@@ -265,14 +291,16 @@ def _copyto(dst: Tensor, src: Any, casting: Any = "same_kind", where: Any = True
     if where is True:
         write(dst, ..., src)
     else:
-        mask = np.broadcast_to(unwrap(where), dst.shape)
+        mask = np.broadcast_to(_plain(where), dst.shape)
         extra = max(np.ndim(src) - dst.ndim, 0)  # leading axes of size 1 are ignored
         src = np.reshape(src, np.shape(src)[extra:]) if extra else src
-        write(dst, mask, np.broadcast_to(src, dst.shape)[mask])
+        src = np.broadcast_to(src, dst.shape)
+        src = Tensor(src, None) if type(mask) is Tensor and type(src) is not Tensor else src
+        write(dst, mask, src[mask])
 
 
 def _put(a: Tensor, ind: Any, v: Any, mode: str = "raise") -> None:
-    places = np.asarray(unwrap(ind)).ravel()
+    places = np.asarray(_known(ind, "np.put")).ravel()
     values = np.ravel(v)
     if not places.size or not values.size:
         return
@@ -290,11 +318,11 @@ def _put(a: Tensor, ind: Any, v: Any, mode: str = "raise") -> None:
 def _putmask(a: Tensor, mask: Any, values: Any) -> None:
     values = np.ravel(values)
     if values.size:
-        _copyto(a, values[_cycle(a.size, values)].reshape(a.shape), where=unwrap(mask))
+        _copyto(a, values[_cycle(a.size, values)].reshape(a.shape), where=mask)
 
 
 def _place(arr: Tensor, mask: Any, vals: Any) -> None:
-    places = np.flatnonzero(unwrap(mask))
+    places = np.flatnonzero(_known(mask, "np.place"))
     if places.size and not np.size(vals):
         raise ValueError("np.place cannot fill entries from an empty array")
     _put(arr, places, vals)
@@ -308,8 +336,20 @@ def _fill_diagonal(a: Tensor, val: Any, wrap: bool = False) -> None:
 
 def _put_along_axis(arr: Tensor, indices: Any, values: Any, axis: int | None) -> None:
     places = np.arange(arr.size).reshape(arr.shape)
-    places = np.take_along_axis(places, unwrap(indices), axis)
+    places = np.take_along_axis(places, _known(indices, "np.put_along_axis"), axis)
     write(arr, np.unravel_index(places, arr.shape), values)
+
+
+def _plain(value: Any) -> Any:
+    """`value` without Tensors, but where it is noted what is done with them."""
+    return value if mode.get() & TRACE else unwrap(value)
+
+
+def _known(value: Any, name: str) -> Any:
+    """`value` without Tensors, which may be none where it is noted what is done with them."""
+    if type(value) is Tensor and mode.get() & TRACE:
+        raise errors.untraced(name)
+    return unwrap(value)
 
 
 def _cycle(count: int, values: Any) -> Any:

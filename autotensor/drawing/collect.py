@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -193,11 +194,15 @@ def _collect(found: _Found, view: View, focus: Tensor | str | None, backward: bo
     if backward:
         if not any(root.requires_grad for root in roots):
             raise errors.nothing_to_differentiate()
-        run = trace(roots)
+        try:
+            run, whole = trace(roots, whole=True), True
+        except errors.UnwritableError:  # a rule takes numbers out of a Tensor
+            run, whole = trace(roots), False
         computed, steps = backward_part(run, ids, scopes, names)
         vertices += computed
-        if len(roots) == 1 and roots[0].size == 1:
-            source = source_of(run, roots[0], [*run.gradients], names)
+        if whole and len(roots) == 1 and roots[0].size == 1:
+            with contextlib.suppress(errors.UnwritableError):
+                source = source_of(run, roots[0], [*run.gradients], names)
     g = Graph(tuple(vertices), buffers.summary(label), steps, view, source)
     if focus is None:
         return g

@@ -14,7 +14,7 @@ import numpy as np
 from autotensor.array import Tensor
 from autotensor.engine.deferred import Deferred
 from autotensor.engine.graph import Leaf, Made, Node, next_number, reachable
-from autotensor.engine.modes import no_grad, tracing
+from autotensor.engine.modes import no_grad, tracing, tracing_all
 from autotensor.engine.primitive import TABLE, Op
 from autotensor.engine.reverse import reverse
 from autotensor.engine.several import PICK
@@ -78,13 +78,16 @@ def _is_made(tensor: Any) -> bool:
     return type(tensor) is Tensor and isinstance(tensor._node, Made)
 
 
-def trace(roots: Sequence[Tensor], stops: Collection[Any] | None = None) -> Pass:
+def trace(
+    roots: Sequence[Tensor], stops: Collection[Any] | None = None, *, whole: bool = False
+) -> Pass:
     """Run the backward pass of `roots` from cotangents of ones.
 
     Parameters
     ----------
     roots : Tensors; those that do not require grad have no part in it.
     stops : the nodes to differentiate by; None for all leaves.
+    whole : nothing may be left out: a rule that takes numbers out of a Tensor raises.
 
     Raises
     ------
@@ -102,7 +105,7 @@ def trace(roots: Sequence[Tensor], stops: Collection[Any] | None = None) -> Pass
         pulls.append(Pull(node, argument, parent, g, c, next_number()))
 
     _note_masks(reachable([r._node for r in roots if r._node is not None and r.requires_grad]))
-    with no_grad(), tracing():
+    with no_grad(), tracing_all() if whole else tracing():
         for root in roots:
             if root.requires_grad:
                 one = np.ones(root.shape, root.dtype)[()]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from autotensor import errors
+from autotensor.engine.op_source import op_source
 from autotensor.engine.primitive import BOUND, NO_RULE, RESERVED, TABLE, Op
 from autotensor.engine.rules import Guarded, Part, own, read_only
 
@@ -22,7 +23,10 @@ __all__ = ["custom_op", "guarded", "register"]
 
 _FORMS = ("vjp", "jvp", "jvps", "elementwise", "linear", "nondiff")
 # What else may be said, as of a built-in op.
-_FACTS = ("complex", "singular", "selects", "domain", "cases", "name", "jointly", "aliases")
+_FACTS = (
+    *("complex", "singular", "selects", "domain", "cases", "name", "jointly", "aliases"),
+    "source",
+)
 _lock = threading.Lock()
 
 
@@ -54,6 +58,9 @@ def custom_op(*misplaced: Any, **given: Any) -> Callable[[Callable[..., Any]], O
         Arguments by which no gradient is wanted: a tensor that requires grad is taken there as a
         constant. All else that cannot have a gradient, as int, str, None and arrays of these, may
         be given in any place.
+    source : str, optional
+        What `autotensor.source` writes for the function, in place of an import: an expression of
+        its arguments, ``"np.logaddexp(x, 0)"``, or a whole ``def``; it may use ``np`` alone.
     complex, singular, selects, domain, cases, name
         Facts, as of a built-in op.
 
@@ -262,6 +269,9 @@ def _declare(function: Any, name: str, params: Sequence[str], given: Mapping[str
     if kind == "linear":
         facts["jointly"] = facts.get("jointly", _jointly(name, rules))
     facts.setdefault("name", name)
+    if "source" in facts:
+        known = facts.get("defaults", {}), facts.get("keywords", ())
+        facts["source"] = op_source(facts["name"], facts["source"], params, *known)
     op = Op(
         function,
         kind,

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from autotensor.engine.entries import add_at, copied_for, fit, put_at, zeros_for
+from autotensor.engine.entries import add_at, copied_for, fit, is_basic, put_at, zeros_for
 from autotensor.engine.memory import Window
+from autotensor.engine.modes import TRACE, mode
 
 __all__ = ["Cleared", "Deferred", "Scatter"]
 
 
-def _traced(*masks: Any) -> bool:
-    """Whether one of the masks is no array: the pass is traced, and nothing is written to."""
-    return any(mask is not None and type(mask) is not np.ndarray for mask in masks)
+def _traced() -> bool:
+    """Whether it is noted what is done: then nothing is written to, so that no step is missed."""
+    return bool(mode.get() & TRACE)
 
 
 class Deferred:
@@ -75,7 +76,10 @@ class Scatter(Deferred):
     def add_to(self, total: Any, mine: bool) -> Any:
         if mine and total is not None and type(total) is not np.ndarray:
             for index, value in zip(self.indices, self.values, strict=True):
-                total = total + self.op([value], (index,), self.shape)
+                if type(index) is Window or is_basic(index):
+                    total = total + self.op([value], (index,), self.shape)
+                else:  # added one by one where entries are hit more than once, as `add_at` does
+                    total = self.op([total, value], (..., index), self.shape)
             return total
         if not mine or type(total) is not np.ndarray or not fit(self.indices, total):
             dense = self.op(self.values, tuple(self.indices), self.shape)
@@ -85,7 +89,7 @@ class Scatter(Deferred):
         return total
 
     def mark(self, live: Any, mine: bool) -> Any:
-        if _traced(live, *self.lives):
+        if _traced():
             marks = [
                 np.ones(value.shape, np.int8) if part is None else part.astype(np.int8)
                 for value, part in zip(self.values, self.lives, strict=True)
@@ -135,7 +139,7 @@ class Cleared(Deferred):
         if type(self.index) is Window and self.index.dtype != self.index.whole[2]:
             # The other part of these complex numbers lives on.
             return left.copy() if live is None else left | live
-        if _traced(live, left):
+        if _traced():
             left = self.op(left.astype(np.int8), self.index, 0) != 0
         else:
             if not self.mine or not fit([self.index], left):

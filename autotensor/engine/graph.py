@@ -107,7 +107,8 @@ class Leaf:
 
     ``requires_grad`` is False for constants, which are in the graph for its picture only. A walk
     knows a leaf by its ``plan``, which is None. Notes, beside hooks: of an array "array", a weak
-    reference to it, and under `modes.tracing` the "value" of a constant.
+    reference to it, and under `modes.tracing` the "value" of a constant, or of an alias a "call"
+    whose one argument is what it stands for.
     """
 
     __slots__ = ("dtype", "grad", "name", "notes", "number", "requires_grad", "shape")

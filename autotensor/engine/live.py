@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from autotensor.engine.modes import TRACE, mode
 from autotensor.engine.plan import ENTRYWISE, MOVES
 from autotensor.engine.shapes import expand, unbroadcast
 
@@ -67,7 +68,8 @@ def pull_live(
     elif live is not None and plan.op.kind == "linear":
         if not np.all(np.isfinite(c)):
             c = _mended(pull, g, live, kept, raw, node, parent)
-        if parent.fragile and not np.all(c):
+        # Where it is noted what is done, other values may have zeros where these have none.
+        if parent.fragile and (mode.get() & TRACE or not np.all(c)):
             below = pull(live.astype(float), _each(_ones, raw), node, parent) > 0
     if below is not None and below.shape != parent.shape:
         below = unbroadcast(below.astype(np.int8), parent.shape) != 0

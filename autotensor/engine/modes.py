@@ -14,13 +14,16 @@ from autotensor.engine.graph import next_number
 __all__ = [
     "LINES",
     "RECORD",
+    "RULE",
     "SCOPED",
     "TRACE",
     "VALUES",
     "WATCH",
+    "WRITE",
     "Mode",
     "detect_anomaly",
     "enable_grad",
+    "in_rule",
     "mode",
     "no_grad",
     "open_scopes",
@@ -30,6 +33,7 @@ __all__ = [
     "scope",
     "scope_path",
     "tracing",
+    "tracing_all",
     "unwatched",
 ]
 
@@ -37,7 +41,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # The bits of the mode. Ops read it once: RECORD alone, and 0, are the two fast ways.
-RECORD, WATCH, LINES, SCOPED, VALUES, TRACE = 1, 2, 4, 8, 16, 32
+RECORD, WATCH, LINES, SCOPED, VALUES, TRACE, WRITE, RULE = 1, 2, 4, 8, 16, 32, 64, 128
 mode: ContextVar[int] = ContextVar("mode", default=RECORD)
 
 _scopes: ContextVar[tuple[tuple[int, str], ...]] = ContextVar("scopes", default=())
@@ -286,3 +290,20 @@ class tracing(Mode):  # noqa: N801 - used like a function
 
     __slots__ = ()
     _sets = TRACE
+
+
+class tracing_all(Mode):  # noqa: N801 - used like a function
+    """`tracing` for `autotensor.source`: a rule that takes numbers out of a Tensor raises.
+
+    Not for users.
+    """
+
+    __slots__ = ()
+    _sets = TRACE | WRITE
+
+
+class in_rule(Mode):  # noqa: N801 - used like a function
+    """Run a rule of a user's, out of which no numbers may come. Not for users."""
+
+    __slots__ = ()
+    _sets = RULE

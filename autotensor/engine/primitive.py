@@ -191,11 +191,12 @@ class Op:
             apply_to_one = getattr(args[0], "_apply_to_one", None)
             if apply_to_one is not None:
                 return apply_to_one(self, args[0], self.compute)
-        for a in (*args, *kwargs.values()):
-            for x in a if isinstance(a, (list, tuple)) else (a,):
-                apply = getattr(x, "_apply", None)
-                if apply is not None:
-                    return apply(self, args, kwargs)
+        found = [*args, *kwargs.values()]
+        for x in found:
+            if isinstance(x, (list, tuple)):
+                found += x
+            elif hasattr(x, "_apply"):
+                return x._apply(self, args, kwargs)
         return self.function(*args, **kwargs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from autotensor import errors
+from autotensor.engine.modes import WRITE, in_rule, mode
 from autotensor.engine.primitive import NO_RULE
 from autotensor.engine.several import Cotangents, like
 
@@ -69,10 +70,10 @@ class Guarded:
                 tracked = tracked or _tracked(value)
             given.append(value)
         try:
-            if self._makes_partial:  # which is multiplied at once
+            with in_rule() if mode.get() & WRITE else contextlib.nullcontext():
                 result = self.__wrapped__(*given)
-            else:
-                result = own(self.__wrapped__(*given), arrays=not on_tensors)
+            if not self._makes_partial:  # else it is multiplied at once
+                result = own(result, arrays=not on_tensors)
         except Exception as error:
             cause = _left_graph(error)
             if cause is not None:

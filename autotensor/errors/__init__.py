@@ -295,3 +295,30 @@ def recomputed_otherwise(name: str) -> RecomputeError:
         "than the first time.\nLeave what it reads unchanged until backward(), and pass the "
         "Generator that it draws from as an argument."
     )
+
+
+class UnwritableError(TypeError):
+    """What cannot be written as source."""
+
+
+def untraced_rule(way: str) -> UnwritableError:
+    return UnwritableError(
+        f"at.source() cannot write a rule that takes numbers out of a Tensor, here by {way}: they "
+        "would be those of this call.\nWrite the rule with NumPy functions and operators on its "
+        "arguments, or make an op, by custom_op, of what leaves NumPy."
+    )
+
+
+def untraced_array() -> UnwritableError:
+    return UnwritableError(
+        "at.source() cannot write what converts a Tensor to an ndarray: it would be the one of "
+        "this call.\nWrite np.stack([a, b]) for np.array([a, b]), and x for np.asarray(x); "
+        "x.numpy() says that its numbers are constants."
+    )
+
+
+def untraced(name: str) -> UnwritableError:
+    return UnwritableError(
+        f"at.source() cannot write {name} into a Tensor at places that were computed: it reads "
+        "them as numbers.\nWrite it with an index, x[index] = v or x[index] += v."
+    )

@@ -97,7 +97,7 @@ def _survives(index, shape):
         return 1
     last = np.zeros(shape, int)
     order = np.arange(last[index].size).reshape(last[index].shape)
-    last[index] = order
+    last = with_entries(last, index, order)
     return last[index] == order
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from autotensor.drawing.numpy_source.rewriting import alive
 from autotensor.drawing.numpy_source.simplify import simplify as simplified
 from autotensor.drawing.tracing import Pass, parents_of, trace
 from autotensor.engine.graph import Leaf, Made, Node, reachable
-from autotensor.engine.modes import enable_grad, tracing
+from autotensor.engine.modes import enable_grad, tracing_all
 from autotensor.transforms import open_alias
 
 __all__ = ["source", "source_of"]
@@ -161,7 +161,7 @@ def _of_call(
             f"no argument {missing[0]!r} to differentiate by: it has {', '.join(arguments)}"
         )
     opened: dict[str, Any] = {}
-    with enable_grad(), tracing():
+    with enable_grad(), tracing_all():
         for name, value in arguments.items():
             if name in chosen:
                 if not _is_array(value) and not isinstance(value, (int, float, complex, list)):
@@ -169,13 +169,10 @@ def _of_call(
                         f"at.source() differentiates by arrays; {name!r} is a "
                         f"{type(value).__name__}. Pass its arrays as arguments of their own."
                     )
-                opened[name] = open_alias(value.detach() if isinstance(value, Tensor) else value)
-            elif _is_array(value):
-                data = value.numpy() if isinstance(value, Tensor) else np.array(value)
-                opened[name] = Tensor(data[()], Leaf(data.shape, data.dtype))
+                opened[name] = open_alias(value.numpy() if isinstance(value, Tensor) else value)
             else:
-                opened[name] = value
-        leaves = {name: t._node for name, t in opened.items() if isinstance(t, Tensor)}
+                opened[name] = _opened(value)
+        leaves = dict(_leaves(opened))
         loss = _called(function, args, kwargs, opened)
     if not isinstance(loss, Tensor):
         raise errors.not_a_tensor_output("source", loss)
@@ -187,6 +184,27 @@ def _of_call(
     nodes = [leaves[name] for name in chosen]
     parameters = [(node, name) for name, node in leaves.items()]
     return _written(loss, nodes, names, arrays_in(space), parameters, short)
+
+
+def _opened(value: Any) -> Any:
+    """An argument with Tensors in place of its arrays, which are arguments of the text."""
+    if _is_array(value):
+        data = value.numpy() if isinstance(value, Tensor) else np.array(value)
+        return Tensor(data[()], Leaf(data.shape, data.dtype))
+    if type(value) in (tuple, list):
+        return type(value)(map(_opened, value))
+    return {key: _opened(v) for key, v in value.items()} if type(value) is dict else value
+
+
+def _leaves(values: Mapping[Any, Any], before: str = "") -> Iterator[tuple[str, Leaf]]:
+    """The leaves of Tensors among arguments, with names; of those in a list, like ``xs_0``."""
+    for name, value in values.items():
+        if isinstance(value, Tensor):
+            yield f"{before}{name}", value._leaf()
+        elif type(value) in (tuple, list):
+            yield from _leaves(dict(enumerate(value)), f"{before}{name}_")
+        elif type(value) is dict:
+            yield from _leaves(value, f"{before}{name}_")
 
 
 def _is_array(value: Any) -> bool:
@@ -252,7 +270,7 @@ def _written(
         known = node.notes and "array" in node.notes and node.notes["array"]()
         if id(known) in arrays:
             names.setdefault(node, arrays[id(known)])
-    run = trace([loss], set(nodes)) if loss.requires_grad else Pass({}, {}, [], 0)
+    run = trace([loss], set(nodes), whole=True) if loss.requires_grad else Pass({}, {}, [], 0)
     return source_of(run, loss, nodes, names, parameters, short)
 
 

@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 
 from autotensor.engine.memory import Window
+from autotensor.errors import UnwritableError
 
-__all__ = ["UnwritableError", "index_text", "is_short", "literal", "number_text", "shape_text"]
+__all__ = ["index_text", "is_short", "literal", "number_text", "shape_text"]
 
 _LONGEST = 64  # entries of an array that is written out
-
-
-class UnwritableError(TypeError):
-    """A value that cannot be written as source."""
 
 
 def is_short(value: Any) -> bool:
@@ -68,7 +65,11 @@ def literal(value: Any, weak: bool = False) -> str:
         return _dtype(np.dtype(value))
     if value in (float, int, bool, complex):
         return str(value.__name__)
-    raise UnwritableError(f"a {type(value).__name__} cannot be written as source")
+    raise UnwritableError(
+        f"at.source() cannot write a {type(value).__name__}, which is an argument of an op: only "
+        "arrays, numbers, text and None, and tuples, lists and dicts of them.\nLet the op make it, "
+        "or take it from where it is defined."
+    )
 
 
 def number_text(value: Any) -> str:
@@ -111,7 +112,9 @@ def _dtype(dtype: Any) -> str:
 
 def _array(array: Any) -> str:
     if array.dtype.kind not in "fciub":
-        raise UnwritableError(f"an array of {array.dtype} cannot be written as source")
+        raise UnwritableError(
+            f"at.source() cannot write an array of dtype {array.dtype}, only of numbers and bools."
+        )
     dtype = "" if array.dtype.char == "d" else f", dtype={_dtype(array.dtype)}"
     if not array.size:
         return f"np.zeros({array.shape}{dtype})"
@@ -123,7 +126,10 @@ def _array(array: Any) -> str:
                 return f"np.{name}({shape}{dtype})"
         return f"np.full({shape}, {_entry(first)}{dtype})"
     if array.size > _LONGEST:
-        raise UnwritableError(f"an array of {array.size:,} entries is too long to be written out")
+        raise UnwritableError(
+            f"at.source() cannot write out an array of {array.size:,} entries, which is an option "
+            "of an op.\nGive it as an argument of the function."
+        )
     inferred = array.dtype.char in "dDl?"
     return f"np.array({_nested(array)}{'' if inferred else dtype})"
 
@@ -161,19 +167,21 @@ def _as_index(window: Window) -> Any:
     """The index that reads what a window sees of an array laid out like its whole."""
     shape, _, dtype = window.whole
     if window.dtype != dtype:
-        raise UnwritableError("a view of the real or imaginary part, written to in place,")
+        raise UnwritableError(
+            "at.source() cannot write what is written in place into a view of the real or the "
+            "imaginary part.\nMake the number anew: z = new_real + 1j * np.imag(z)."
+        )
     if not shape and math.prod(window.shape) == 1:
         return (None,) * len(window.shape)
-    size = math.prod(shape)
-    numbers = window.laid_out(np.arange(size).reshape(shape)) if size else np.zeros(shape, int)
-    seen = window.see(numbers)
-    return _basic(seen, shape) or np.unravel_index(seen, shape)
+    if not math.prod(window.shape):
+        return (np.zeros(window.shape, int),) * len(shape)
+    seen = window.see(window.laid_out(np.arange(math.prod(shape)).reshape(shape)))
+    basic = _basic(seen, shape)
+    return np.unravel_index(seen, shape) if basic is None else basic
 
 
 def _basic(seen: Any, shape: tuple[int, ...]) -> tuple[Any, ...] | None:
     """The basic index that reads the entries numbered `seen`, if one does in this order."""
-    if not seen.size:
-        return None
     first = np.unravel_index(seen.reshape(-1)[0], shape)
     last = np.unravel_index(seen.reshape(-1)[-1], shape)
     parts: list[Any] = []

@@ -6,6 +6,7 @@ import keyword
 import operator
 import re
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,10 +21,12 @@ from autotensor.drawing.numpy_source.literals import (
 from autotensor.drawing.numpy_source.program import Call, Program, Ref, refs_in
 from autotensor.drawing.numpy_source.rewriting import function_of
 from autotensor.engine.primitive import Op
+from autotensor.errors import UnwritableError
 from autotensor.naming import written
 
 __all__ = ["Names", "text"]
 
+_COLUMNS = 100
 _WIDEST = 48  # of an expression that takes in another
 _ATOM = 20  # binding of what needs no parentheses
 # How a call is written, how tightly that binds, and how tightly each operand has to.
@@ -54,6 +57,7 @@ for _functions, _sign in {
 }.items():
     _FORMS |= dict.fromkeys(_functions, (f"{{}} {_sign} {{}}", 4, (6, 6)))
 
+_BUILTINS = ("bool", "complex", "float", "int", "range", "slice")  # which literals are made of
 _UNCALLED = {*_FORMS, operator.getitem}
 
 Text = tuple[str, int]
@@ -119,17 +123,13 @@ class _Writing:
         self.inline = inline
         self.imports: dict[str, None] = {"import numpy as np": None}
         self.helpers: dict[str, str] = {}
+        self.functions: dict[str, Any] = {}
         self.missing: dict[str, None] = {}
-        self.names = Names(["np", "value_and_grad"])
+        self.names = Names(["np", "scipy", "value_and_grad", *_BUILTINS])
         self.given = names
         self.texts: dict[int, Text] = {}
         self.lines: list[tuple[str, Call]] = []
         self.parameters: list[str] = []
-        of_node = {call.node: i for i, call in enumerate(program.calls) if call.function is None}
-        for node, name in parameters:
-            self.parameters.append(self.names.free(name))
-            if node in of_node:
-                self.texts[of_node[node]] = (self.parameters[-1], _ATOM)
         self.uses = Counter(
             ref.place for call in program.calls for ref in refs_in((call.args, call.options))
         )
@@ -137,6 +137,11 @@ class _Writing:
         for call in program.calls:
             if call.function is not None and function_of(call) not in _UNCALLED:
                 self._called(call)
+        of_node = {call.node: i for i, call in enumerate(program.calls) if call.function is None}
+        for node, name in parameters:
+            self.parameters.append(self.names.free(name))
+            if node in of_node:
+                self.texts[of_node[node]] = (self.parameters[-1], _ATOM)
 
     def module(self) -> str:
         outputs = {ref.place for ref in self.program.outputs}
@@ -163,7 +168,14 @@ class _Writing:
                 filter(None, (_shape(call), call.label if call.label != label else ""))
             )
             label = call.label
-            body.append(f"    {line.ljust(width)}  # {comment}")
+            line = f"    {line.ljust(width)}"
+            if not comment:
+                body.append(line.rstrip())
+            elif len(line) + len(comment) + 4 > _COLUMNS:  # the comment goes above
+                body.append(f"    # {comment}")
+                body += _wrapped(line.rstrip())
+            else:
+                body.append(f"{line}  # {comment}")
         comma = "," if len(self.program.outputs) == 1 else ""
         parts = ["\n".join(self.imports)]
         if self.missing:
@@ -188,24 +200,37 @@ class _Writing:
         if isinstance(function, Op) and function.source.startswith("np."):
             return function.source
         if isinstance(function, Op) and function.source:
+            self._claim(function.name, function)
             self.helpers[function.name] = function.source.strip("\n")
-            self.names.taken.add(function.name)
             return function.name
         target = function.function if isinstance(function, Op) and not function.users else function
-        name = written(target) if not isinstance(target, Op) else _users_name(target)
+        owner = getattr(target, "__self__", None)
+        if isinstance(owner, type):  # the `apply` of a class
+            target, name = owner, f"{owner.__name__}.{target.__name__}"
+        else:
+            name = written(target) if not isinstance(target, Op) else _users_name(target)
         if name.startswith("np."):
             return name
         module = _module_of(target)
-        root = name.partition(".")[0]
-        self.names.taken.add(root)
-        if module is None:
-            self.missing[root] = None
-        elif module.startswith("scipy"):
+        if module is not None and module.startswith("scipy"):
             self.imports[f"import {module}"] = None
             return f"{module}.{name.rpartition('.')[2]}"
+        root = name.partition(".")[0]
+        self._claim(root, target)
+        if module is None:
+            self.missing[root] = None
         else:
             self.imports[f"from {module} import {root}"] = None
         return name
+
+    def _claim(self, name: str, function: Any) -> None:
+        """Note that the text calls `function` by this name, which can be the name of one only."""
+        if self.functions.setdefault(name, function) is not function:
+            raise UnwritableError(
+                f"at.source() cannot write two functions that are called {name}.\nCall one of them "
+                'otherwise, as by name= in at.custom_op(name="other", ...).'
+            )
+        self.names.taken.add(name)
 
     def _expression(self, call: Call) -> Text:
         function = function_of(call)
@@ -226,7 +251,7 @@ class _Writing:
             pattern, binding, needed = form
             level = self._level(call)
             texts = [
-                self._operand(value, least, level)
+                self._operand(_typed(value, call), least, level)
                 for value, least in zip(call.args, needed, strict=True)
             ]
             return pattern.format(*texts), binding
@@ -247,6 +272,8 @@ class _Writing:
             return 0
         if any(dtype.kind not in "fcb" for dtype in dtypes):
             return 0
+        if call.dtype.kind == "c" and not call.shape:
+            return 1  # Python's complex takes a scalar of NumPy's for its own
         return 2 if all(dtype.char in "dD?" for dtype in dtypes) else 1
 
     def _operand(self, value: Any, least: int, level: int = 0) -> str:
@@ -260,6 +287,8 @@ class _Writing:
             if plain and made.dtype.char in "dD":
                 return self._text(made.value.item(), level)
             return self.texts[value.place]
+        if level == 2 and self.inline and isinstance(value, (np.float64, np.complex128)):
+            value = value.item()
         if type(value) is float and value.is_integer() and level and abs(value) < 1e15:
             return _signed(str(int(value))) if str(value) != "-0.0" else _signed("-0.0")
         return _signed(literal(value))
@@ -274,11 +303,30 @@ class _Writing:
         return self._text(value, level)[0]
 
 
+def _wrapped(line: str) -> list[str]:
+    """An assignment in lines that are not too long, where that can be."""
+    if len(line) <= _COLUMNS or "'" in line:  # not within a text
+        return [line]
+    name, _, expression = line.strip().partition(" = ")
+    indent = {"initial_indent": " " * 8, "subsequent_indent": " " * 8}
+    wrapped = textwrap.wrap(
+        expression, _COLUMNS, break_long_words=False, break_on_hyphens=False, **indent
+    )
+    return [f"    {name} = (", *wrapped, "    )"]
+
+
+def _typed(value: Any, call: Call) -> Any:
+    """`value`, of NumPy's dtype where Python's complex would take a scalar of NumPy's for its own."""
+    return call.dtype.type(value) if type(value) is complex and not call.shape else value
+
+
 def _signed(text: str) -> Text:
     return text, 14 if text.startswith("-") else _ATOM
 
 
 def _shape(call: Call) -> str:
+    if call.dtype == object:
+        return ""  # several results
     shape = str(call.shape)
     return shape if call.dtype == np.float64 else f"{shape} {call.dtype}"
 

@@ -6,22 +6,26 @@ import operator
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from autotensor.array import Tensor
+from autotensor.compat import FunctionCall
 from autotensor.drawing.numpy_source.literals import is_short
 from autotensor.drawing.tracing import arranged, call_of, parents_of
 from autotensor.engine.graph import Leaf, Made, Node
 from autotensor.engine.modes import no_grad, tracing
 from autotensor.engine.primitive import Op
 from autotensor.engine.several import PICK, Several
+from autotensor.errors import UnwritableError
+from autotensor.recompute import CHECKPOINT, RECOMPUTE
 
 __all__ = ["Call", "Program", "Ref", "mapped", "program", "refs_in"]
 
 
-class Ref(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Ref:
     """The result of a call, by its place in the program."""
 
     place: int
@@ -110,7 +114,7 @@ def _below(nodes: Iterable[Any], known: Mapping[Any, Any] = MappingProxyType({})
                 found.add(parent)
                 stack.append(parent)
     # Leaves first, since those of arrays are made when they are used.
-    return sorted(found, key=lambda node: (isinstance(node, (Node, Made)), node.number))
+    return sorted(found, key=lambda node: (bool(parents_of(node)), node.number))
 
 
 class _Building:
@@ -133,7 +137,7 @@ class _Building:
 
     def _added(self, node: Any, label: str) -> Ref:
         if isinstance(node, Several):
-            return self._call(node.op, *call_of(node), (), node.dtype, label)
+            return self._function(node.op, *call_of(node), (), node.dtype, label)
         if isinstance(node, Node):
             if node.op is PICK:
                 whole, place = self.places[node.parents[0]], node.options["place"]
@@ -155,6 +159,8 @@ class _Building:
             return self._call(
                 operator.getitem, (ref, node.place), {}, node.shape, node.dtype, label
             )
+        if node.notes and "call" in node.notes:  # an alias of what is differentiated inside
+            return self.places[node.notes["call"][0][0]]
         known = node.notes and node.notes.get("array") and node.notes["array"]()
         known_as = node in self.named or node.name
         value = node.notes.get("value") if node.notes and not known_as else None
@@ -162,8 +168,11 @@ class _Building:
         if known is not None and id(known) in self.arrays:
             # The same array, noted by the graph and by what traced it, which alone has the value.
             ref = self.arrays[id(known)]
+            call = self.calls[ref.place]
             if value is not None:
-                self.calls[ref.place].value = value
+                call.value = value
+            if node in self.named:
+                call.node, call.value = node, None
             return ref
         self.calls.append(Call(None, (), {}, node.shape, node.dtype, node, "", value))
         ref = Ref(len(self.calls) - 1)
@@ -174,7 +183,18 @@ class _Building:
     def _function(
         self, function: Any, args: Any, options: Any, shape: Any, dtype: Any, label: str
     ) -> Ref:
+        inputs, made = [*args, *options.values(), None, None][:2]
+        if isinstance(made, FunctionCall):
+            args = list(made.args)
+            for place, value in zip(made.places, inputs, strict=True):
+                args[place] = value
+            return self._call(made.function.apply, args, {}, shape, dtype, label)
         if isinstance(function, Op):
+            if function in (CHECKPOINT, RECOMPUTE):
+                raise UnwritableError(
+                    "at.source() cannot write a graph that at.checkpoint left out: give it the "
+                    "function, at.source(f)(*args), not its loss."
+                )
             if _is_own(function):
                 return self._expanded(function, args, options, label)
             args, options = arranged(function, function.bind(args, options))

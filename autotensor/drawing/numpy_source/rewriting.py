@@ -141,14 +141,14 @@ class Rewriting:
         """A number in place of an array of one number, beside one that has the shape."""
         for i, value in enumerate(call.args):
             other = call.args[1 - i]
-            number = self._filling(value, call.dtype)
+            number = self.filling(value, call.dtype)
             if number is not None and self.same(other, call):
                 args = list(call.args)
                 args[i] = number
                 return self.new(call, call.function, *args)
         return None
 
-    def _filling(self, value: Any, dtype: Any) -> Any:
+    def filling(self, value: Any, dtype: Any) -> Any:
         """The one number that fills an array of this dtype, or None."""
         made = self.of(value)
         if made is not None and made.dtype == dtype and made.shape:

@@ -44,6 +44,9 @@ def _rule(*functions: Any) -> Callable[[Rule], Rule]:
 @_rule(np.multiply)
 def _multiply(r: Rewriting, call: Call) -> Call | Ref | None:
     x, y = call.args
+    a, b = r.number(x), r.number(y)
+    if not call.shape and call.dtype.char == "d" and a is not None and b is not None:
+        return r.put(Call(None, (), {}, (), call.dtype, value=np.float64(a * b)))
     for one, other in ((x, y), (y, x)):
         if r.is_number(one, 1) and r.same(other, call):
             return other  # type: ignore[no-any-return]
@@ -52,6 +55,13 @@ def _multiply(r: Rewriting, call: Call) -> Call | Ref | None:
         minus = r.made_by(other, np.negative)
         if minus is not None and r.number(one) is not None and r.of(one) is None:
             return r.new(call, np.multiply, -one, minus.args[0])
+        filled = r.of(other)
+        if filled is not None and filled.function is None and isinstance(filled.value, np.ndarray):
+            # A number times an array of one number.
+            number, scale = r.filling(other, call.dtype), r.plain(one, call)
+            if scale is not None and number is not None and call.shape == filled.shape:
+                full = np.full(call.shape, scale * number, call.dtype)
+                return r.put(Call(None, (), {}, call.shape, call.dtype, value=full))
     product = r.made_by(y, np.multiply)
     if product is not None and r.same(product.args[1], call):
         # a * (b * y) = (a * b) * y for numbers a and b; a may be a quotient of two.
@@ -124,6 +134,8 @@ def _moved(r: Rewriting, call: Call) -> Call | Ref | None:
     if r.same(x, call):
         return x
     made = r.of(x)
+    if function is np.astype and made is not None and r.number(x) is not None:
+        return r.put(Call(None, (), {}, (), call.dtype, value=made.value.astype(call.dtype)))
     if function is np.reshape and made is not None and made.function is not None:
         inner = r.made_by(x, np.reshape)
         if inner is not None and not inner.options.get("order") and not call.options.get("order"):
@@ -148,7 +160,8 @@ def _copied(r: Rewriting, call: Call) -> Call | Ref | None:
 def _transposed(r: Rewriting, call: Call) -> Call | Ref | None:
     axes = [*call.args[1:], *call.options.values()]
     turned = call.shape[::-1]
-    if len(turned) != 2 or any(a is not None and tuple(a) not in ((1, 0), (-1, -2)) for a in axes):
+    swap = (None, (1, 0), [1, 0], (-1, -2), [-1, -2])
+    if len(turned) != 2 or any(a not in swap for a in axes):
         return None
     inner = r.made_by(call.args[0], np.transpose)
     if inner is not None and len(inner.args) == 1 and not inner.options:
@@ -208,24 +221,59 @@ def _differs(r: Rewriting, call: Call) -> Call | Ref | None:
     made = r.of(x)
     if made is None or not r.is_number(y, 0):
         return None
-    if _is_mask(made) and made.shape == call.shape:
-        return x  # type: ignore[no-any-return]
     if made.function is None and made.value is not None and np.all(made.value):
         return r.put(Call(None, (), {}, call.shape, call.dtype, value=np.ones(call.shape, bool)))
-    numbers = r.made_by(x, np.astype)
-    if numbers is not None and _is_mask(r.of(numbers.args[0])):
-        return numbers.args[0]  # type: ignore[no-any-return]
+    mask = _mask_of(r, x, call)
+    return mask if mask is not None and r.same(mask, call) else None
+
+
+_MOVES = (np.broadcast_to, np.reshape, np.transpose, np.moveaxis, np.swapaxes, operator.getitem)
+
+
+def _mask_of(r: Rewriting, x: Any, call: Call) -> Ref | None:
+    """Where the numbers `x`, all of one sign, are not 0, if a mask that is there says so."""
+    path: list[Call] = []
+    made = r.of(x)
+    while made is not None and made.args and not _is_mask(made):
+        counted = function_of(made) is np.astype and _is_mask(r.of(made.args[0]))
+        if not counted and function_of(made) not in (*_MOVES, np.negative, np.sum):
+            break
+        path.append(made)
+        x = made.args[0]
+        made = r.of(x)
+    if not _is_mask(made):
+        mask = _marked(r, x, call)
+        if mask is None:
+            return None
+        x = mask
+    for step in reversed(path):
+        function = function_of(step)
+        if function in (np.negative, np.astype):
+            continue
+        if function is np.sum and {*step.options} - {"axis", "keepdims"}:
+            return None
+        function = np.any if function is np.sum else step.function
+        facts = {"shape": step.shape, "options": step.options, "part": True}
+        x = r.put(r.new(call, function, x, *step.args[1:], **facts))
+    return x  # type: ignore[no-any-return]
+
+
+def _marked(r: Rewriting, x: Any, call: Call) -> Ref | None:
+    """The mask of ``np.where(mask, positive, 0)``, where the positive numbers may be a mask's."""
     chosen = r.made_by(x, np.where)
     if chosen is None or not r.is_number(chosen.args[2], 0):
         return None
     mask, taken, _ = chosen.args
-    if not _is_mask(r.of(mask)) or r.calls[mask.place].shape != call.shape:
+    if not _is_mask(r.of(mask)) or r.calls[mask.place].shape != chosen.shape:
         return None
     known = r.of(taken)
     value = known.value if known is not None and known.function is None else taken
-    if isinstance(value, (np.ndarray, float, int)) and bool(np.all(value)):
+    if isinstance(value, (np.ndarray, np.generic, float, int)) and bool(np.all(value > 0)):
         return mask  # type: ignore[no-any-return]
     numbers = r.made_by(taken, np.astype)
-    if numbers is not None and _is_mask(r.of(numbers.args[0])) and r.same(numbers.args[0], call):
-        return r.new(call, np.bitwise_and, mask, numbers.args[0])
+    if numbers is not None and _is_mask(r.of(numbers.args[0])):
+        other = numbers.args[0]
+        if r.of(other).shape == chosen.shape:  # type: ignore[union-attr]
+            both = r.new(call, np.bitwise_and, mask, other, shape=chosen.shape, part=True)
+            return r.put(both)
     return None
