@@ -14,7 +14,7 @@ import numpy as np
 from autotensor.drawing.data import Vertex
 from autotensor.drawing.folding import Box, links, merged
 
-__all__ = ["fold_chains", "fold_repeats", "fold_rows", "fold_scopes", "levels"]
+__all__ = ["fold_chains", "fold_repeated_scopes", "fold_repeats", "fold_rows", "fold_scopes", "levels"]
 
 _LONGEST = 1000  # ops in a block that is found to repeat
 _FEWEST = 3  # equal blocks that are drawn as one
@@ -42,6 +42,21 @@ def fold_scopes(vertices: Vertices, boxes: Sequence[Box], depth: int) -> list[Bo
         return Box(_members(found), parts[-1], "/".join(parts[:-1]))
 
     return fold_rows(vertices, merged(vertices, boxes, keys, make))
+
+
+def fold_repeated_scopes(vertices: Vertices, boxes: Sequence[Box], deepest: int) -> list[Box]:
+    """Equal scopes in a row as one box, the outermost first; all other scopes stay open."""
+    boxes = list(boxes)
+    for depth in range(deepest):
+        within = {
+            id: box
+            for box in fold_scopes(vertices, boxes, depth)
+            if box.repeats > 1
+            for id in box.members
+        }
+        keys = [within[box.id].id if box.id in within else None for box in boxes]
+        boxes = merged(vertices, boxes, keys, lambda key, _: within[key], split=False)
+    return boxes
 
 
 def fold_rows(vertices: Vertices, boxes: Sequence[Box]) -> list[Box]:

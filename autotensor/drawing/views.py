@@ -13,7 +13,13 @@ from typing import NamedTuple
 from autotensor.drawing.data import Vertex
 from autotensor.drawing.folding import Box, boxes_of, links, vertices_of
 from autotensor.drawing.labels import clean, plural
-from autotensor.drawing.patterns import fold_chains, fold_repeats, fold_scopes, levels
+from autotensor.drawing.patterns import (
+    fold_chains,
+    fold_repeated_scopes,
+    fold_repeats,
+    fold_scopes,
+    levels,
+)
 
 __all__ = ["SHOW", "WHOLE", "WORDS", "View", "drawn"]
 
@@ -86,7 +92,14 @@ def _fitted(
     """The boxes folded further until there are at most ``view.max_nodes``."""
     count, most = sum(len(box.members) for box in boxes), view.max_nodes
     how = []
+    if view.depth is None:
+        before = len(boxes)
+        boxes = fold_repeated_scopes(vertices, boxes, levels(vertices))
+        if len(boxes) < before:
+            how.append("repeated scopes")
     open_levels = levels(vertices) if view.depth is None else view.depth
+    if len(boxes) <= most:
+        open_levels = 0
     if open_levels:
         # The most levels that fit. That more levels are more boxes is nearly always so.
         tried = {}
