@@ -89,12 +89,12 @@ def _computed(results: Sequence[Any], start: int) -> list[Any]:
 def _gradient_name(node: Any, names: Mapping[Any, str]) -> str | None:
     if node is None:
         return None
-    return f"grad of {names[node]}" if node in names else None
+    return f"grad of {names.get(node) or (node.op.name if node.op else 'leaf')}"
 
 
 def _is_literal(node: Any) -> bool:
     """Whether a constant is written into what uses it: an array that a rule made."""
-    return type(node) is Leaf and bool(node.notes) and "array" in node.notes
+    return type(node) is Leaf and "array" in (node.notes or ())
 
 
 def _name(node: Any) -> str:
