@@ -148,7 +148,10 @@ def _collect(found: _Found, view: View, focus: Tensor | str | None, backward: bo
 
     ids = {node: rank for rank, node in enumerate(nodes, 1)}
     known = {node: tensor._data for node, tensor in tensors.items() if node in ids}
-    dtypes = {dtype: str(dtype) for dtype in {node.dtype for node in nodes}}
+    dtypes = {
+        dtype: (str(dtype), 0 if dtype.kind == "O" else dtype.itemsize)
+        for dtype in {node.dtype for node in nodes}
+    }
     buffers = Buffers()
     values, held = _held(nodes, buffers)
     values |= known
@@ -161,22 +164,23 @@ def _collect(found: _Found, view: View, focus: Tensor | str | None, backward: bo
         else:
             gradient, options = node.grad, ()
         value, bad = described(values[node]) if node in values else ("", "")
+        shape, (dtype, itemsize) = node.shape, dtypes[node.dtype]
         vertices.append(
             Vertex(
                 ids[node],
                 _kind(node),
                 names.get(node),
-                node.shape,
-                dtypes[node.dtype],
+                shape,
+                dtype,
                 node in starts,
                 value,
-                node.op.name if node.op else "",
+                node.plan.op.name if node.plan else "",
                 _arguments(node, ids),
                 options,
                 held.get(node, 0),
                 notes.get("line", ""),
                 scopes.get(node, ""),
-                math.prod(node.shape) * (0 if node.dtype.kind == "O" else node.dtype.itemsize),
+                math.prod(shape) * itemsize,
                 None if gradient is None else norm(gradient._data),
                 bad,
             )

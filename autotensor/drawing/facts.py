@@ -45,6 +45,8 @@ def described(data: Any) -> tuple[str, str]:
     numbers. Entries that are not finite do not count there; of complex numbers it is their
     absolute values.
     """
+    if type(data) is np.float64:  # long chains of numbers have many
+        return f"{float(data):.4g}", "" if cmath.isfinite(data) else count_bad(data)
     if not isinstance(data, (np.ndarray, np.generic)) or data.dtype.kind not in "biufc":
         return "", ""
     if data.ndim == 0:

@@ -112,13 +112,20 @@ def _without_shared_leaves(
     keys: Sequence[Hashable],
     uses: Sequence[Sequence[int]],
 ) -> list[Hashable]:
-    """The keys without those of leaves and constants that something outside of the fold uses."""
+    """The keys without those of leaves and constants that something outside of the fold uses.
+
+    The backward pass is outside of every fold of the forward pass and uses what that keeps for it:
+    it counts for its own constants only.
+    """
     keys = [
         None if box.members[1:] == () and _is_root_leaf(vertices[box.id]) else key
         for box, key in zip(boxes, keys, strict=True)
     ]
+    backward = [vertices[box.id].of > 0 for box in boxes]
     for i, sources in enumerate(uses):
         for source in sources:
+            if backward[i] and not backward[source]:
+                continue
             leaf = vertices[boxes[source].id].kind in ("leaf", "constant")
             if leaf and not uses[source] and keys[source] != keys[i]:
                 keys[source] = None
@@ -188,10 +195,20 @@ def vertices_of(vertices: Mapping[int, Vertex], boxes: Sequence[Box]) -> tuple[V
     def elsewhere(id: int) -> int:
         return drawn.get(id, id)
 
+    used = {
+        a
+        for vertex in vertices.values()
+        for a in vertex.arguments
+        if isinstance(a, int) and drawn.get(a) != drawn.get(vertex.id)
+    }
     result = []
     for box in boxes:
         members = [vertices[id] for id in box.members]
         last = members[-1]
+        # What a fold is the value of: its last vertex, or of those of a backward pass the last
+        # that goes on from here, not the gradient of some parameter.
+        if last.of and len(members) > 1:
+            last = next((m for m in reversed(members) if m.id in used), last)
         if len(members) == 1:
             result.append(
                 last._replace(

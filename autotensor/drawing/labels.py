@@ -134,6 +134,7 @@ def title(vertex: Vertex, names: Mapping[int, str] | None = None) -> str:
         name = f"grad of {clean(of)}"
     if vertex.kind == "fold":
         name = name or clean(vertex.scope) or "folded"
+        name = f"backward of {name}" if vertex.of else name
         return f"{name} \N{MULTIPLICATION SIGN} {vertex.repeats:,}" if vertex.repeats > 1 else name
     if vertex.kind != "op":
         return name or vertex.kind

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
+from autotensor.drawing.budget import Budget
+
 __all__ = ["Layers", "Segment"]
 
 _WIRES = 20_000  # most points for long edges; above it the longest edges run straight
@@ -33,6 +35,7 @@ class Layers:
     turned : by edge, whether it runs upward, from the lower box to the upper one.
     beside : by box, the box to whose right it stands, or None. The latter stands lower, or level,
         and its operands higher, or level.
+    budget : is checked in every layer of every sweep.
 
     Attributes
     ----------
@@ -54,8 +57,10 @@ class Layers:
         edges: Sequence[tuple[int, int]],
         turned: Sequence[bool],
         beside: Sequence[int | None],
+        budget: Budget | None = None,
     ) -> None:
         self.boxes = boxes
+        self._budget = budget or Budget()
         self._turned = any(turned)
         rank = _ranks(boxes, edges, beside)
         deepest = max(rank, default=0)
@@ -171,6 +176,7 @@ class Layers:
 
     def _sort(self, layer: list[int], key: Callable[[int], float | None]) -> None:
         """Sort `layer` by side, then by `key`; points without one stay where they are."""
+        self._budget.check()
         if len(layer) == 1:
             return
         side = self.side
@@ -182,6 +188,7 @@ class Layers:
 
     def _swap(self, layer: list[int]) -> None:
         """Swap neighbours in `layer` wherever fewer of their segments cross then."""
+        self._budget.check()
         for i in range(len(layer) - 1):
             left, right = layer[i], layer[i + 1]
             if self.side[left] == self.side[right] and self._profit(left, right) > 0:

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from autotensor.drawing.budget import Budget
 from autotensor.drawing.columns import columns, settled
 from autotensor.drawing.layers import Layers
 from autotensor.drawing.ports import ports
@@ -61,6 +62,7 @@ def layout(
     edges: Sequence[tuple[int, int]],
     turned: Sequence[bool] | None = None,
     beside: Sequence[int | None] | None = None,
+    budget: Budget | None = None,
 ) -> Layout:
     """Lay out a graph from top to bottom.
 
@@ -72,9 +74,10 @@ def layout(
     turned : by edge, whether it runs upward, so that its target is the upper box. Default: none.
     beside : by box, the box to whose right it stands, with a greater number, or None. Default: all
         None.
+    budget : the time that it may take. Default: all it needs.
     """
     turned = turned or [False] * len(edges)
-    layers = Layers(len(sizes), edges, turned, beside or [None] * len(sizes))
+    layers = Layers(len(sizes), edges, turned, beside or [None] * len(sizes), budget)
     column = columns(layers)
     x = _across(layers, column, sizes)
     top, bottom = _bands(layers, sizes, x)

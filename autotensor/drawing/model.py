@@ -12,6 +12,7 @@ from functools import cached_property
 from types import EllipsisType
 from typing import Any
 
+from autotensor.drawing.budget import Budget, OutOfTimeError
 from autotensor.drawing.data import Edge, Kept, Step, Vertex, edges_of
 from autotensor.drawing.diff import GraphDiff, difference
 from autotensor.drawing.dot import dot
@@ -27,6 +28,7 @@ __all__ = ["Graph", "GraphvizError"]
 
 _PRINTED = 1000  # lines of a printed tree
 _SHOWN = 2000  # boxes that a notebook shows as a picture
+_SECONDS = 5  # that it waits for the layout
 _PER_BOX = 5  # edges that a picture of that many boxes may have for each
 
 
@@ -311,7 +313,13 @@ class Graph:
         if len(self.drawn) > _SHOWN or len(edges_of(self.drawn)) > _SHOWN * _PER_BOX:
             text += "\n(too large to be shown as a picture; save('graph.svg') draws it)"
             return {"text/plain": text}
-        picture = self.to_svg()
+        show = self.view.show.split()
+        try:
+            budget = Budget(_SECONDS)
+            picture = svg(self.drawn, edges_of(self.drawn), self._caption, show=show, budget=budget)
+        except OutOfTimeError:
+            text += f"\n(the picture took more than {_SECONDS} s; save('graph.svg') draws it)"
+            return {"text/plain": text}
         data = base64.b64encode(picture.encode()).decode("ascii")
         image = f'<img src="data:image/svg+xml;base64,{data}" alt="graph" style="max-width:none">'
         return {

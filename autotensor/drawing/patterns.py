@@ -6,7 +6,7 @@ Each function gives the keys that `folding.merged` takes, and the fold for each 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,14 @@ import numpy as np
 from autotensor.drawing.data import Vertex
 from autotensor.drawing.folding import Box, links, merged
 
-__all__ = ["fold_chains", "fold_repeats", "fold_rows", "fold_scopes", "levels"]
+__all__ = [
+    "fold_chains",
+    "fold_repeated_scopes",
+    "fold_repeats",
+    "fold_rows",
+    "fold_scopes",
+    "levels",
+]
 
 _LONGEST = 1000  # ops in a block that is found to repeat
 _FEWEST = 3  # equal blocks that are drawn as one
@@ -42,6 +49,21 @@ def fold_scopes(vertices: Vertices, boxes: Sequence[Box], depth: int) -> list[Bo
         return Box(_members(found), parts[-1], "/".join(parts[:-1]))
 
     return fold_rows(vertices, merged(vertices, boxes, keys, make))
+
+
+def fold_repeated_scopes(vertices: Vertices, boxes: Sequence[Box]) -> list[Box]:
+    """Equal scopes in a row as one box, the outermost first; all other scopes stay open."""
+    found = list(boxes)
+    for depth in range(levels(vertices)):
+        rows = {box.id: box for box in fold_scopes(vertices, found, depth) if box.repeats > 1}
+        row_of = {id: row for row, box in rows.items() for id in box.members}
+        keys = [row_of.get(box.id) for box in found]
+        found = merged(vertices, found, keys, _one_of(rows), split=False)
+    return found
+
+
+def _one_of(rows: Mapping[int, Box]) -> Callable[[Any, list[Box]], Box]:
+    return lambda row, _: rows[row]
 
 
 def fold_rows(vertices: Vertices, boxes: Sequence[Box]) -> list[Box]:
@@ -72,7 +94,8 @@ def _common_name(found: Sequence[Box]) -> str:
         return names[0].rpartition(" (")[2][:-1]
     stems = {name.rstrip("0123456789").rstrip("._-") for name in names}
     stem = stems.pop() if len(stems) == 1 else ""
-    return stem or f"{names[0]} … {names[-1]}"
+    # Of block/0, block/1 … it is block.
+    return stem or found[0].scope.rpartition("/")[2] or f"{names[0]} … {names[-1]}"
 
 
 def _merge_repeated(

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
 from autotensor.drawing.boxes import SMALL, box_of, coordinate, draw, markup
+from autotensor.drawing.budget import Budget
 from autotensor.drawing.data import Edge, Vertex
 from autotensor.drawing.flow import flow
 from autotensor.drawing.labels import SHOWN, names_of
@@ -37,6 +38,7 @@ def svg(
     caption: str,
     *,
     show: Collection[str] = SHOWN,
+    budget: Budget | None = None,
 ) -> str:
     """The graph as an SVG document.
 
@@ -45,6 +47,7 @@ def svg(
     vertices, edges : of the graph, or of the view of it that is drawn.
     caption : the sentence below the picture.
     show : the facts that the boxes tell, of ``shape dtype value grad bytes line scope``.
+    budget : the time that the layout may take. Default: all it needs.
     """
     run = flow(vertices, edges)
     names = names_of(vertices)
@@ -57,7 +60,7 @@ def svg(
         for vertex in map(vertices.__getitem__, run.order)
     ]
     sizes = [(box.width, box.height) for box in boxes]
-    places = layout(sizes, run.edges, run.turned, run.beside)
+    places = layout(sizes, run.edges, run.turned, run.beside, budget)
     key, key_width, key_height = legend(
         vertices, edges, scale, max(places.width, _READABLE, text_width(caption, SMALL))
     )

@@ -13,11 +13,18 @@ from typing import NamedTuple
 from autotensor.drawing.data import Vertex
 from autotensor.drawing.folding import Box, boxes_of, links, vertices_of
 from autotensor.drawing.labels import clean, plural
-from autotensor.drawing.patterns import fold_chains, fold_repeats, fold_scopes, levels
+from autotensor.drawing.patterns import (
+    fold_chains,
+    fold_repeated_scopes,
+    fold_repeats,
+    fold_scopes,
+    levels,
+)
 
 __all__ = ["SHOW", "WHOLE", "WORDS", "View", "drawn"]
 
 SHOW = "shape dtype value grad"
+_COMFORTABLE = 100  # boxes that a picture which has to be folded should not exceed
 WORDS = ("shape", "dtype", "value", "grad", "bytes", "line", "scope")
 
 
@@ -86,21 +93,15 @@ def _fitted(
     """The boxes folded further until there are at most ``view.max_nodes``."""
     count, most = sum(len(box.members) for box in boxes), view.max_nodes
     how = []
-    open_levels = levels(vertices) if view.depth is None else view.depth
-    if open_levels:
-        # The most levels that fit. That more levels are more boxes is nearly always so.
-        tried = {}
-        low, high = 0, open_levels - 1
-        while low <= high:
-            middle = (low + high) // 2
-            tried[middle] = fold_scopes(vertices, boxes, middle)
-            if len(tried[middle]) > most:
-                high = middle - 1
-            else:
-                low = middle + 1
-        depth = max(high, 0)
-        boxes = tried[depth]
-        how.append(f"scopes to depth {depth}")
+    if view.depth is None:
+        before = len(boxes)
+        boxes = fold_repeated_scopes(vertices, boxes)
+        if len(boxes) < before:
+            how.append("repeated scopes")
+    if len(boxes) > min(most, _COMFORTABLE):
+        boxes, depth = _to_depth(vertices, boxes, view)
+        if depth is not None:
+            how.append(f"scopes to depth {depth}")
     for fold, what in ((fold_chains, "chains of ops"), (fold_repeats, "repeated blocks")):
         if len(boxes) > most:
             before = len(boxes)
@@ -120,6 +121,30 @@ def _fitted(
             "focus= draws other parts, max_nodes= more"
         )
     return boxes, words
+
+
+def _to_depth(
+    vertices: Mapping[int, Vertex], boxes: list[Box], view: View
+) -> tuple[list[Box], int | None]:
+    """The boxes with as many levels of scopes open as fit, and how many these are.
+
+    So many that the picture is read at ease, if that leaves any open; otherwise that there is room.
+    """
+    open_levels = levels(vertices) if view.depth is None else view.depth
+    tried: dict[int, list[Box]] = {open_levels: boxes}
+    for most in (min(_COMFORTABLE, view.max_nodes), view.max_nodes):
+        # That more levels are more boxes is nearly always so.
+        low, high = 0, open_levels
+        while low < high:
+            middle = (low + high + 1) // 2
+            if middle not in tried:
+                tried[middle] = fold_scopes(vertices, boxes, middle)
+            low, high = (low, middle - 1) if len(tried[middle]) > most else (middle, high)
+        if low:
+            break
+    if low == open_levels:
+        return boxes, None
+    return tried.get(low) or fold_scopes(vertices, boxes, low), low
 
 
 def _near(

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import shutil
 import sys
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 import autotensor as at
-from autotensor.drawing import Graph, GraphvizError
+from autotensor.drawing import Graph, GraphvizError, model
+from autotensor.drawing.budget import Budget
 
 
 @pytest.fixture
@@ -120,3 +122,17 @@ def test_graphs_are_data():
     assert hash(first) == hash(second)
     assert Graph(first.nodes, first.kept).to_svg() == second.to_svg()
     assert first != at.graph(at.ones(2))
+
+
+def test_a_picture_that_takes_too_long_becomes_text(monkeypatch):
+    x = at.tensor(np.ones(3), requires_grad=True)
+    y = np.sin(x) * np.exp(x) + np.cos(x) * x
+    # A clock on which a second passes with every look.
+    ticks = itertools.count()
+    monkeypatch.setattr(model, "Budget", lambda seconds: Budget(seconds, lambda: next(ticks)))
+    shown = at.graph(y)._repr_mimebundle_()
+    assert list(shown) == ["text/plain"]
+    assert shown["text/plain"].endswith(
+        "(the picture took more than 5 s; save('graph.svg') draws it)"
+    )
+    assert at.graph(y).to_svg().endswith("</svg>\n")
