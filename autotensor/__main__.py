@@ -109,13 +109,16 @@ def check(seed: int) -> None:
     say(indent(str(at.gradcheck(softplus, [np.linspace(-3.0, 3.0, 7)])), "    "))
 
 
-def draw(seed: int, path: Path) -> None:
-    """Draw the graph of one step: as text here, as a picture in `path`."""
+def draw(seed: int, picture: Path, page: Path) -> None:
+    """Draw the graph of one step here and in `picture`, with its backward pass in `page`."""
     exercise = Exercise(seed)
     loss = exercise.loss(*exercise.batch())
     graph = at.graph(loss)
     say(indent(str(graph), "  "))
-    graph.save(path)
+    graph.save(picture)
+    at.graph(loss, backward=True).save(page)
+    say("\n  Its gradient as NumPy:\n")
+    say(indent(at.source(loss, wrt=[exercise.w, exercise.b]).rstrip(), "    "))
 
 
 def plot(curves: dict[str, NDArray[Any]], path: Path) -> bool:
@@ -215,9 +218,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     check(options.seed)
 
     heading("4. Draw the graph of one step")
-    graph_path, loss_path = options.out / "graph.svg", options.out / "loss.png"
-    draw(options.seed, graph_path)
+    graph_path, page_path = options.out / "graph.svg", options.out / "graph.html"
+    loss_path = options.out / "loss.png"
+    draw(options.seed, graph_path, page_path)
     say(f"\nThe graph as a picture:  {graph_path}")
+    say(f"Its backward pass too:   {page_path}")
     if plot(curves, loss_path):
         say(f"The losses as curves:    {loss_path}")
     else:

@@ -3,8 +3,10 @@
 import re
 import subprocess
 import sys
+import textwrap
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
 
 from autotensor.__main__ import main, softplus
@@ -69,6 +71,18 @@ def test_the_graph_is_shown_and_saved(full_tour):
     assert all(word in parts(text)["4"] for word in ("loss", "relu", "inner(x, w)", "- y"))
     labels = {e.text for e in ET.parse(folder / "graph.svg").iter() if e.tag.endswith("text")}
     assert {"w", "b", "x", "y", "relu"} <= labels
+    page = (folder / "graph.html").read_text(encoding="utf-8")
+    assert '"title":"grad of w' in page
+
+
+def test_the_gradient_is_printed_as_numpy_that_runs(full_tour):
+    source = parts(full_tour[0])["4"].split("Its gradient as NumPy:\n")[1].split("The graph")[0]
+    assert len(source.strip().split("\n")) <= 15
+    space = {}
+    exec(textwrap.dedent(source), space)
+    x, y = np.ones((512, 10)), np.zeros((512, 2))
+    loss, d_w, d_b = space["value_and_grad"](np.ones((2, 10)), np.zeros(2), x, y)
+    assert (loss, d_w.tolist(), d_b.tolist()) == (100.0, [[10.0] * 10] * 2, [10.0] * 2)
 
 
 def test_the_curves_are_saved(full_tour):
@@ -98,7 +112,10 @@ def test_without_the_extra_it_says_so_and_runs(tmp_path, capsys, monkeypatch):
     assert text.count("pip install 'autotensor[tour]'") == 2
     assert "steps/s" not in text
     assert re.search(r"^ +0  \d\.\de-\d+ \d\.\de-\d+$", text, re.MULTILINE)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["graph.svg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "graph.html",
+        "graph.svg",
+    ]
 
 
 def test_the_text_needs_no_unicode_terminal(tmp_path, capsys, monkeypatch):

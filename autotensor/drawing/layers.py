@@ -35,7 +35,7 @@ class Layers:
     turned : by edge, whether it runs upward, from the lower box to the upper one.
     beside : by box, the box to whose right it stands, or None. The latter stands lower, or level,
         and its operands higher, or level.
-    budget : is checked in every layer of every sweep.
+    budget : is checked at every layer of every sweep.
 
     Attributes
     ----------
@@ -157,6 +157,7 @@ class Layers:
 
     def _number(self, layer: Sequence[int]) -> None:
         """Note where in `layer` its points are."""
+        self._budget.check()
         for place, point in enumerate(layer):
             self.place[point] = place
 
@@ -176,7 +177,6 @@ class Layers:
 
     def _sort(self, layer: list[int], key: Callable[[int], float | None]) -> None:
         """Sort `layer` by side, then by `key`; points without one stay where they are."""
-        self._budget.check()
         if len(layer) == 1:
             return
         side = self.side
@@ -188,7 +188,6 @@ class Layers:
 
     def _swap(self, layer: list[int]) -> None:
         """Swap neighbours in `layer` wherever fewer of their segments cross then."""
-        self._budget.check()
         for i in range(len(layer) - 1):
             left, right = layer[i], layer[i + 1]
             if self.side[left] == self.side[right] and self._profit(left, right) > 0:

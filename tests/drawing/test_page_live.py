@@ -10,8 +10,10 @@ import shutil
 import subprocess
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 
+import autotensor as at
 from autotensor.drawing.data import edges_of
 from autotensor.drawing.labels import clean
 from autotensor.drawing.page import page
@@ -340,7 +342,7 @@ def test_details_by_pointer_focus_and_click(live):
     assert report["focused"] == report["entered"] == "vertex 1"
     assert "inner" in report["went"]
     assert report["rings"] == [f"vertex {h.id}"]
-    assert "h = tanh, (8, 16), not finite" in report["names"]
+    assert "h = tanh, (8, 16), 1 NaN of 128 at [0, 3], not finite" in report["names"]
 
 
 def test_search_finds_what_is_folded(live):
@@ -464,3 +466,32 @@ def test_the_focus_is_unfolded_and_selected_at_first(live):
 def test_nothing_to_draw(live):
     report, _ = live("report.boxes = keys();", ())
     assert report["boxes"] == []
+
+
+def test_the_backward_pass_of_a_real_model(live):
+    x, y = at.tensor(np.ones((8, 3)), name="x"), at.tensor(np.zeros((8, 2)), name="y")
+    model = at.nn.Sequential(at.nn.Dense(3, 4), at.nn.Relu(), at.nn.Dense(4, 2))
+    g = at.graph(np.mean((model(x) - y) ** 2), backward=True)
+    script = """
+        report.open = all(".box").length;
+        click(one("#fold-all"));
+        report.folded = all(".box").length;
+        report.names = all(".box title").map((t) => t.textContent);
+        click(one("#unfold-all"));
+        report.unfolded = all(".box").length;
+        report.faults = faults();
+        report.texts = [];
+        for (let k = 1; k <= Number(one("#step").max); k++) {
+          input(one("#step"), String(k));
+          report.texts.push(one("#step-text").textContent);
+        }
+    """
+    report, _ = live(script, g.nodes, g.steps())
+    assert report["open"] == report["unfolded"] == len(g.nodes) > report["folded"]
+    assert report["faults"] == []
+    steps = list(g.steps())
+    assert len(report["texts"]) == len(steps)
+    for step, text in zip(steps, report["texts"], strict=True):
+        assert "incoming cotangent(" in text
+        for pulled in step.outgoing:
+            assert f"rule for {pulled.argument}{pulled.rule}" in text
