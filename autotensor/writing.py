@@ -211,9 +211,7 @@ def _of_whole(window: Window | None, index: Any, array: Array) -> Any:
     return Window(window.see(array)[parts], array)
 
 
-def _trace(
-    storage: Storage, before: Tensor, window: Window | None, index: Any, value: Any
-) -> None:
+def _trace(storage: Storage, before: Tensor, window: Window | None, index: Any, value: Any) -> None:
     """Note how a write made the whole; `before` is what it was, and `index` may have Tensors."""
     node = storage.node
     given = before, _of_whole(window, index, storage.array), value

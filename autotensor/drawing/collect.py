@@ -229,11 +229,9 @@ def _held(nodes: Iterable[Node | Leaf], buffers: Buffers) -> tuple[dict[Any, Any
     for node in nodes:
         if isinstance(node, Node):
             pairs = kept_values(node) if node.kept else []
-            values |= {
-                holder: array
-                for array, holder in pairs
-                if isinstance(holder, (Node, Leaf)) and array.dtype == holder.dtype
-            }
+            for array, holder in pairs:
+                if isinstance(holder, (Node, Leaf)) and array.dtype == holder.dtype:
+                    values[holder] = array
             if node.options:
                 pairs += option_arrays(node)
             if pairs:
@@ -260,6 +258,9 @@ def _arguments(node: Node | Leaf, ids: Mapping[Any, int]) -> tuple[int | str, ..
     parents = node.parents
     if len(parents) == 1 and parents[0] in ids:
         return (ids[parents[0]],)
+    if len(parents) == 2 and parents[1] is not None:
+        x, y = parents
+        return ids.get(x) or argument_text(x), ids.get(y) or argument_text(y)
     while parents and parents[-1] is None:
         parents = parents[:-1]
     return tuple([ids.get(parent) or argument_text(parent) for parent in parents])

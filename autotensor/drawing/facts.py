@@ -18,6 +18,8 @@ _SMALL = 4  # entries of a value that is shown, and of a sequence among the opti
 
 def argument_text(value: Any) -> str:
     """An argument as one would write it, arrays and long sequences in short."""
+    if type(value) is float or type(value) is int:
+        return repr(value)
     if isinstance(value, (np.ndarray, Elided)):
         return f"array{value.shape}"
     if isinstance(value, slice):
@@ -47,6 +49,11 @@ def described(data: Any) -> tuple[str, str]:
     """
     if type(data) is np.float64:  # long chains of numbers have many
         return f"{float(data):.4g}", "" if cmath.isfinite(data) else count_bad(data)
+    if type(data) is np.ndarray and 0 < data.size <= _SMALL and data.ndim == 1:
+        if data.dtype.kind in "biufc":
+            entries = data.tolist()
+            words = f"[{', '.join([number_text(entry) for entry in entries])}]"
+            return words, "" if all(map(cmath.isfinite, entries)) else count_bad(data)
     if not isinstance(data, (np.ndarray, np.generic)) or data.dtype.kind not in "biufc":
         return "", ""
     if data.ndim == 0:
@@ -58,8 +65,6 @@ def described(data: Any) -> tuple[str, str]:
         numbers: Any = np.abs(data) if data.dtype.kind == "c" else data
         low, high = numbers.min(), numbers.max()
         bad = "" if np.isfinite(low) and np.isfinite(high) else count_bad(data)
-        if data.size <= _SMALL and data.ndim == 1:
-            return f"[{', '.join(map(number_text, data.tolist()))}]", bad
         if bad:
             numbers = numbers[np.isfinite(numbers)]
             if not numbers.size:
@@ -75,6 +80,8 @@ def described(data: Any) -> tuple[str, str]:
 
 def number_text(value: Any) -> str:
     """Four digits of a number, all of an integer."""
+    if type(value) is float:
+        return f"{value:.4g}"
     value = value.item() if isinstance(value, np.generic) else value
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
