@@ -92,7 +92,7 @@ def _gradient_name(node: Any, names: Mapping[Any, str]) -> str | None:
 
 def _is_literal(node: Any) -> bool:
     """Whether a constant is written into what uses it: an array that a rule made."""
-    return type(node) is Leaf and bool(node.notes) and "array" in node.notes
+    return type(node) is Leaf and "array" in (node.notes or {})
 
 
 def _name(node: Any) -> str:

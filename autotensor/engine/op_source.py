@@ -15,7 +15,11 @@ _PLAIN = (bool, int, float, complex, str, type(None))
 
 
 def op_source(
-    name: str, given: Any, params: Sequence[str], defaults: Mapping[str, Any], keywords: Sequence[str]
+    name: str,
+    given: Any,
+    params: Sequence[str],
+    defaults: Mapping[str, Any],
+    keywords: Sequence[str],
 ) -> str:
     """`given`, an expression of the arguments or a whole definition, as a definition.
 

@@ -99,7 +99,8 @@ def _entry(value: Any) -> str:
     """An entry of an array, so that the dtype of the array reads it back."""
     if value.dtype.char in "gG":  # wider than Python's own
         if value.dtype.kind == "c":
-            return f"{_entry(value.real)} + 1j * {_entry(value.imag)}"
+            parts = f"{_entry(value.real)}, {_entry(value.imag)}"
+            return f"np.array([{parts}]).view(np.clongdouble)[0]"
         return f"np.longdouble({str(value)!r})"
     return literal(value.item())
 

@@ -311,15 +311,19 @@ def _wrapped(line: str) -> list[str]:
     if len(line) <= _COLUMNS or "'" in line:  # not within a text
         return [line]
     start, word, expression = line.partition(" = " if " = " in line else "return ")
-    indent = {"initial_indent": " " * 8, "subsequent_indent": " " * 8}
     wrapped = textwrap.wrap(
-        expression, _COLUMNS, break_long_words=False, break_on_hyphens=False, **indent
+        expression,
+        _COLUMNS,
+        initial_indent=" " * 8,
+        subsequent_indent=" " * 8,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
     return [f"{start}{word}(", *wrapped, "    )"]
 
 
 def _typed(value: Any, call: Call) -> Any:
-    """`value`, of NumPy's dtype where Python's complex would take a scalar of NumPy's for its own."""
+    """`value`, of NumPy's dtype where Python's complex would take NumPy's scalars for its own."""
     return call.dtype.type(value) if type(value) is complex and not call.shape else value
 
 

@@ -10,7 +10,6 @@ import autotensor as at
 from tests.drawing.numpy_source.running import check
 
 
-
 def written_constant(x, y):
     z = y * 1.0
     row = z[0]
