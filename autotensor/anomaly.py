@@ -98,7 +98,7 @@ def observe(
         notes["scope"], notes["scopes"] = scope_path(), open_scopes()
     if isinstance(node, Node):
         if bits & TRACE:
-            notes["call"] = traced.call_of(*given)
+            notes["call"] = traced.call_of(*given, node.parents)
         node.notes = notes
         if bits & VALUES:
             node.notes = {**notes, "value": result._data, "retain": True, "grad": None}

@@ -95,9 +95,7 @@ class Tensor:
 
         Nothing of NumPy writes to it but ``np.add.at`` and its like, which heed no array's flag.
         """
-        data = self._out("numpy()")
-        if not isinstance(data, np.ndarray):
-            data = np.asarray(data)
+        data: Any = np.asarray(self._out("numpy()"))
         return np.asarray(memoryview(data).toreadonly())
 
     def item(self, *args: Any) -> Any:

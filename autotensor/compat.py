@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -217,7 +216,7 @@ class FunctionCall:
             *zip(self.args, self.args, strict=True),
         ]
         reading = _Reading(self.context, known, name)
-        with in_rule() if mode.get() & WRITE else nullcontext():
+        with in_rule():
             found = self.function.backward(reading, *grads)
         found = own(found, arrays=not any_tensor((*grads, *inputs, *outs)))
         found = list(found) if isinstance(found, (tuple, list)) else [found]

@@ -37,13 +37,23 @@ def note(
 
 
 def call_of(
-    args: Sequence[Any], options: Mapping[str, Any]
+    args: Sequence[Any], options: Mapping[str, Any], parents: Sequence[Any] = ()
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of a call with nodes in place of Tensors and arrays."""
-    return tuple(map(_node_of, args)), {name: _node_of(v) for name, v in options.items()}
+    """The arguments of a call with nodes in place of Tensors and arrays.
+
+    `parents` are those of the node that records the call: an array among them has its leaf there.
+    """
+    known = {}
+    for parent in parents:
+        if type(parent) is Leaf and parent.notes and "array" in parent.notes:
+            known[id(parent.notes["array"]())] = parent
+    return (
+        tuple([_node_of(v, known) for v in args]),
+        {name: _node_of(v, known) for name, v in options.items()},
+    )
 
 
-def _node_of(value: Any) -> Any:
+def _node_of(value: Any, known: Mapping[int, Leaf]) -> Any:
     """`value` with nodes in place of Tensors and arrays."""
     if type(value) is Tensor:
         node = value._node or value._leaf()
@@ -51,11 +61,11 @@ def _node_of(value: Any) -> Any:
             node.notes = {"value": value._data, **(node.notes or {})}
         return node
     if isinstance(value, np.ndarray):
-        leaf = Leaf(value.shape, value.dtype)
+        leaf = known.get(id(value)) or Leaf(value.shape, value.dtype)
         leaf.notes = {"value": value.copy(), "array": ref(value)}
         return leaf
     if type(value) in (tuple, list):
-        return type(value)(map(_node_of, value))
+        return type(value)(_node_of(v, known) for v in value)
     if type(value) is slice:
-        return slice(*map(_node_of, (value.start, value.stop, value.step)))
+        return slice(*[_node_of(v, known) for v in (value.start, value.stop, value.step)])
     return value

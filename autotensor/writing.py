@@ -289,11 +289,12 @@ def _copyto(dst: Tensor, src: Any, casting: Any = "same_kind", where: Any = True
     if where is True:
         write(dst, ..., src)
     else:
-        mask = np.broadcast_to(_plain(where), dst.shape)
+        mask: Any = np.broadcast_to(_plain(where), dst.shape)
         extra = max(np.ndim(src) - dst.ndim, 0)  # leading axes of size 1 are ignored
         src = np.reshape(src, np.shape(src)[extra:]) if extra else src
         src = np.broadcast_to(src, dst.shape)
-        src = Tensor(src, None) if type(mask) is Tensor and type(src) is not Tensor else src
+        if isinstance(mask, Tensor) and not isinstance(src, Tensor):
+            src = Tensor(src, None)
         write(dst, mask, src[mask])
 
 

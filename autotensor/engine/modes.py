@@ -303,7 +303,11 @@ class tracing_all(Mode):  # noqa: N801 - used like a function
 
 
 class in_rule(Mode):  # noqa: N801 - used like a function
-    """Run a rule of a user's, out of which no numbers may come. Not for users."""
+    """Run a rule of a user's: under `tracing_all` no numbers may come out of it. Not for users."""
 
     __slots__ = ()
-    _sets = RULE
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        if mode.get() & WRITE:
+            mode.set(mode.get() | RULE)

@@ -187,12 +187,9 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the function: arrays give arrays, and types that trace have an ``_apply``."""
-        if self.unary and len(args) == 1 and not kwargs:
-            apply_to_one = getattr(args[0], "_apply_to_one", None)
-            if apply_to_one is not None:
-                return apply_to_one(self, args[0], self.compute)
-        found = [*args, *kwargs.values()]
-        for x in found:
+        if self.unary and len(args) == 1 and not kwargs and hasattr(args[0], "_apply_to_one"):
+            return args[0]._apply_to_one(self, args[0], self.compute)
+        for x in (found := [*args, *kwargs.values()]):
             if isinstance(x, (list, tuple)):
                 found += x
             elif hasattr(x, "_apply"):

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from autotensor import errors
-from autotensor.engine.modes import WRITE, in_rule, mode
+from autotensor.engine.modes import in_rule
 from autotensor.engine.primitive import NO_RULE
 from autotensor.engine.several import Cotangents, like
 
@@ -70,7 +70,7 @@ class Guarded:
                 tracked = tracked or _tracked(value)
             given.append(value)
         try:
-            with in_rule() if mode.get() & WRITE else contextlib.nullcontext():
+            with in_rule():
                 result = self.__wrapped__(*given)
             if not self._makes_partial:  # else it is multiplied at once
                 result = own(result, arrays=not on_tensors)

@@ -152,7 +152,7 @@ def _of_call(
     arguments = _bound(function, args, kwargs)
     wrt = 0 if wrt is None else wrt
     chosen = [
-        [*arguments][w] if isinstance(w, int) else w
+        [*arguments][w] if isinstance(w, int) and w < len(arguments) else w
         for w in (wrt if isinstance(wrt, (tuple, list)) else (wrt,))
     ]
     missing = [name for name in chosen if name not in arguments]

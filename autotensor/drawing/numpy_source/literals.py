@@ -75,7 +75,7 @@ def literal(value: Any, weak: bool = False) -> str:
 def number_text(value: Any) -> str:
     """A float or complex number of Python's."""
     if isinstance(value, complex):
-        if math.isfinite(value.real) and math.isfinite(value.imag) and not _minus_zero(value):
+        if math.isfinite(value.real) and math.isfinite(value.imag) and not _loses_sign(value):
             return repr(value) if value.real else f"{value.imag!r}j".replace("--", "-")
         return f"complex({number_text(value.real)}, {number_text(value.imag)})"
     if value != value:
@@ -83,8 +83,10 @@ def number_text(value: Any) -> str:
     return ("-np.inf" if value < 0 else "np.inf") if math.isinf(value) else repr(value)
 
 
-def _minus_zero(value: complex) -> bool:
-    return any(v == 0 and math.copysign(1, v) < 0 for v in (value.real, value.imag))
+def _loses_sign(value: complex) -> bool:
+    """Whether Python's own text of it is read back with another sign of a zero."""
+    parts = value.real, value.imag
+    return any(v == 0 and math.copysign(1, v) < 0 for v in parts) or (not parts[0] and parts[1] < 0)
 
 
 def _scalar(value: Any, weak: bool) -> str:
@@ -99,7 +101,8 @@ def _entry(value: Any) -> str:
     """An entry of an array, so that the dtype of the array reads it back."""
     if value.dtype.char in "gG":  # wider than Python's own
         if value.dtype.kind == "c":
-            return f"{_entry(value.real)} + 1j * {_entry(value.imag)}"
+            parts = f"{_entry(value.real)}, {_entry(value.imag)}"
+            return f"np.array([{parts}]).view(np.clongdouble)[0]"
         return f"np.longdouble({str(value)!r})"
     return literal(value.item())
 
@@ -115,7 +118,8 @@ def _array(array: Any) -> str:
         raise UnwritableError(
             f"at.source() cannot write an array of dtype {array.dtype}, only of numbers and bools."
         )
-    dtype = "" if array.dtype.char == "d" else f", dtype={_dtype(array.dtype)}"
+    native = array.dtype.isnative
+    dtype = "" if array.dtype.char == "d" and native else f", dtype={_dtype(array.dtype)}"
     if not array.size:
         return f"np.zeros({array.shape}{dtype})"
     if array.ndim and array.size > 1 and _uniform(array):
@@ -130,7 +134,7 @@ def _array(array: Any) -> str:
             f"at.source() cannot write out an array of {array.size:,} entries, which is an option "
             "of an op.\nGive it as an argument of the function."
         )
-    inferred = array.dtype.char in "dDl?"
+    inferred = array.dtype.char in "dDl?" and native
     return f"np.array({_nested(array)}{'' if inferred else dtype})"
 
 

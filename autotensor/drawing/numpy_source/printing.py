@@ -72,8 +72,10 @@ class Names:
 
     def free(self, wanted: str) -> str:
         """An identifier like `wanted` that nothing else has."""
-        name = re.sub(r"\W+", "_", clean(wanted)).strip("_") or "x"
-        name = f"_{name}" if name[0].isdigit() else name
+        name = clean(wanted)
+        if not name.isidentifier():
+            name = re.sub(r"\W+", "_", name).strip("_") or "x"
+            name = f"_{name}" if name[0].isdigit() else name
         name = name if name.isidentifier() and not keyword.iskeyword(name) else "x"
         found, count = name, 1
         while found in self.taken:
@@ -182,7 +184,8 @@ class _Writing:
             parts[0] += f"\n\n# To be given to exec: {', '.join(self.missing)}"
         parts += self.helpers.values()
         head = f"def value_and_grad({', '.join(self.parameters)}):"
-        parts.append("\n".join([head, *body, f"    return {results}{comma}"]))
+        returned = _wrapped(f"    return {results}{comma}")
+        parts.append("\n".join([head, *body, *returned]))
         return "\n\n\n".join(parts) + "\n"
 
     def _outside(self, call: Call) -> Text:
@@ -304,19 +307,23 @@ class _Writing:
 
 
 def _wrapped(line: str) -> list[str]:
-    """An assignment in lines that are not too long, where that can be."""
+    """An assignment or a return in lines that are not too long, where that can be."""
     if len(line) <= _COLUMNS or "'" in line:  # not within a text
         return [line]
-    name, _, expression = line.strip().partition(" = ")
-    indent = {"initial_indent": " " * 8, "subsequent_indent": " " * 8}
+    start, word, expression = line.partition(" = " if " = " in line else "return ")
     wrapped = textwrap.wrap(
-        expression, _COLUMNS, break_long_words=False, break_on_hyphens=False, **indent
+        expression,
+        _COLUMNS,
+        initial_indent=" " * 8,
+        subsequent_indent=" " * 8,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
-    return [f"    {name} = (", *wrapped, "    )"]
+    return [f"{start}{word}(", *wrapped, "    )"]
 
 
 def _typed(value: Any, call: Call) -> Any:
-    """`value`, of NumPy's dtype where Python's complex would take a scalar of NumPy's for its own."""
+    """`value`, of NumPy's dtype where Python's complex would take NumPy's scalars for its own."""
     return call.dtype.type(value) if type(value) is complex and not call.shape else value
 
 

@@ -268,7 +268,7 @@ def _marked(r: Rewriting, x: Any, call: Call) -> Ref | None:
         return None
     known = r.of(taken)
     value = known.value if known is not None and known.function is None else taken
-    if isinstance(value, (np.ndarray, np.generic, float, int)) and bool(np.all(value > 0)):
+    if isinstance(value, (np.ndarray, np.generic, float, int)) and np.all(np.greater(value, 0)):
         return mask  # type: ignore[no-any-return]
     numbers = r.made_by(taken, np.astype)
     if numbers is not None and _is_mask(r.of(numbers.args[0])):
