@@ -49,13 +49,12 @@ def described(data: Any) -> tuple[str, str]:
     """
     if type(data) is np.float64:  # long chains of numbers have many
         return f"{float(data):.4g}", "" if cmath.isfinite(data) else count_bad(data)
-    if type(data) is np.ndarray and 0 < data.size <= _SMALL and data.ndim == 1:
-        if data.dtype.kind in "biufc":
-            entries = data.tolist()
-            words = f"[{', '.join([number_text(entry) for entry in entries])}]"
-            return words, "" if all(map(cmath.isfinite, entries)) else count_bad(data)
     if not isinstance(data, (np.ndarray, np.generic)) or data.dtype.kind not in "biufc":
         return "", ""
+    if 0 < data.size <= _SMALL and data.ndim == 1:
+        entries = data.tolist()
+        words = f"[{', '.join([number_text(entry) for entry in entries])}]"
+        return words, "" if all(map(cmath.isfinite, entries)) else count_bad(data)
     if data.ndim == 0:
         number = data.item()
         return number_text(number), "" if cmath.isfinite(number) else count_bad(data)
