@@ -86,6 +86,23 @@ def run_again():
     at.checkpoint(noisy, leaf()).backward()
 
 
+def leaky_rule():
+    @at.custom_op(x=lambda g, x: g * x.item())
+    def op(x):
+        return x
+
+    at.source(op)(1.0)
+
+
+def put_where_computed():
+    def f(x):
+        y = x * 1.0
+        np.put(y, np.argmax(x), 0.0)
+        return np.sum(y)
+
+    at.source(f)(np.ones(2))
+
+
 def written_after_adoption():
     array = np.ones(3)
     view = array[:]
@@ -312,6 +329,26 @@ MISUSE = {
         TypeError,
         "the gradient passed is complex128, the tensor float64: its imaginary part would be "
         "dropped. Pass its real part.",
+    ),
+    "untraced_rule": (
+        leaky_rule,
+        TypeError,
+        "at.source() cannot write a rule that takes numbers out of a Tensor, here by item(): they "
+        "would be those of this call.\nWrite the rule with NumPy functions and operators on its "
+        "arguments, or make an op, by custom_op, of what leaves NumPy.",
+    ),
+    "untraced_array": (
+        lambda: at.source(lambda x, y: np.sum(x * np.array([y, y])))(1.0, np.ones(2)),
+        TypeError,
+        "at.source() cannot write what converts a Tensor to an ndarray: it would be the one of "
+        "this call.\nWrite np.stack([a, b]) for np.array([a, b]), and x for np.asarray(x); "
+        "x.numpy() says that its numbers are constants.",
+    ),
+    "untraced": (
+        put_where_computed,
+        TypeError,
+        "at.source() cannot write np.put into a Tensor at places that were computed: it reads "
+        "them as numbers.\nWrite it with an index, x[index] = v or x[index] += v.",
     ),
     "recomputed_otherwise": (
         run_again,

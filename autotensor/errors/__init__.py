@@ -19,6 +19,7 @@ from autotensor.errors.kinds import (
     NoRuleError,
     RecomputeError,
     ShapeError,
+    UnwritableError,
 )
 from autotensor.errors.of_rules import (  # noqa: F401 - texts are read as errors.X
     bad_declaration,
@@ -48,6 +49,7 @@ __all__ = [
     "NonFiniteError",
     "RecomputeError",
     "ShapeError",
+    "UnwritableError",
 ]
 
 for _kind in __all__:  # where users import it from, and find it in tracebacks
@@ -295,10 +297,6 @@ def recomputed_otherwise(name: str) -> RecomputeError:
         "than the first time.\nLeave what it reads unchanged until backward(), and pass the "
         "Generator that it draws from as an argument."
     )
-
-
-class UnwritableError(TypeError):
-    """What cannot be written as source."""
 
 
 def untraced_rule(way: str) -> UnwritableError:

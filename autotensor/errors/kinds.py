@@ -15,6 +15,7 @@ __all__ = [
     "NonFiniteError",
     "RecomputeError",
     "ShapeError",
+    "UnwritableError",
 ]
 
 
@@ -60,3 +61,7 @@ class RecomputeError(AutotensorError, RuntimeError):
 
 class ShapeError(AutotensorError, ValueError):
     """A gradient, seed or tangent of the wrong shape."""
+
+
+class UnwritableError(AutotensorError, TypeError):
+    """`autotensor.source` cannot write what a computation does."""
