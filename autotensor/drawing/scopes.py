@@ -121,7 +121,7 @@ def _layers(call: _Call, ends: Sequence[int]) -> Iterator[_Call]:
 
 def _notes(layer: Any) -> bool:
     """Whether calls of `layer` are noted by itself."""
-    return hasattr(layer, "named_modules") and (layer._noted or hasattr(layer, "layers"))
+    return hasattr(layer, "named_modules") and layer._noted
 
 
 def _noted_since(node: Node, began: float) -> bool:

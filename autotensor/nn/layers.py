@@ -137,6 +137,7 @@ class Sequential(Module, noted=False):
     """
 
     layers: tuple[Callable[[Any], Any], ...]
+    _noted = True
 
     def __init__(self, *layers: Callable[[Any], Any]) -> None:
         for layer in layers:

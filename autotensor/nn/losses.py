@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotensor.array import Tensor
+from autotensor.engine.graph import next_number
 from autotensor.engine.primitive import op_of
-from autotensor.nn.module import Module
+from autotensor.nn.module import Module, note_call
 
 __all__ = ["MSE"]
 
@@ -32,6 +33,8 @@ class MSE(Module, noted=False):
     [0.0, 3.0]
     """
 
+    _noted = True
+
     def __call__(self, prediction: Tensor, target: Tensor | NDArray[Any]) -> Tensor:
         """Compare a prediction with a target of the same shape; the loss has shape ().
 
@@ -46,5 +49,7 @@ class MSE(Module, noted=False):
                 f"MSE needs prediction and target of one shape, "
                 f"got {prediction.shape} and {target.shape}"
             )
+        began = next_number()
         loss: Tensor = _square(prediction - target).mean()
+        note_call(loss, began, self)
         return loss

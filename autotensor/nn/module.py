@@ -82,12 +82,13 @@ class Module:
     ['layers.0.factor', 'layers.1.factor']
     """
 
-    _noted = True  # whether calls are noted
+    _noted = True  # whether calls are noted, by the class itself or by what `noted` asks for
     _tag: Tag | None = None
 
     def __init_subclass__(cls, *, noted: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._noted = noted
+        if "_noted" not in vars(cls):
+            cls._noted = noted
         call = cls.__dict__.get("__call__")
         if noted and isinstance(call, FunctionType):
             cls.__call__ = _noted(call)  # type: ignore[method-assign]

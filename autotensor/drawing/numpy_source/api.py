@@ -86,11 +86,19 @@ def source(
     <BLANKLINE>
     <BLANKLINE>
     def value_and_grad(x):
-        v1 = np.exp(x)             # (2,)
-        value = np.sum(v1 * x)     # ()
-        d_x = v1 + x * v1          # (2,)
+        v1 = np.exp(x)          # (2,)
+        value = np.sum(v1 * x)  # ()
+        d_x = v1 + x * v1       # (2,)
         return value, d_x
     >>> print(at.source(lambda t: np.tanh(t) ** 2)(0.5))
+    import numpy as np
+    <BLANKLINE>
+    <BLANKLINE>
+    def value_and_grad(t):
+        v1 = np.tanh(t)               # ()
+        value = v1 ** 2               # ()
+        d_t = 2 * v1 * (1 - v1 * v1)  # ()  grad of tanh
+        return value, d_t
     """
     if isinstance(target, Tensor):
         space = sys._getframe(1).f_locals
