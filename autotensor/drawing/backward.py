@@ -41,10 +41,12 @@ def backward_part(
     owners |= {t._node: node for node, t in run.seeds.items()}
     whole: dict[Any, Any] = {}
     for node, tensor in cotangents.items():
-        # A cotangent passed on as it is belongs to several nodes: it is called by the lowest.
+        # Those of leaves, roots and what the user has a name for are to be looked at. One that is
+        # passed on as it is belongs to several nodes: it is called by the lowest.
         if isinstance(tensor, Tensor) and tensor._node is not None:
             held = whole.get(tensor._node)
-            whole[tensor._node] = node if held is None or ids[node] < ids[held] else held
+            if node.plan is None or node in names or node in run.seeds:
+                whole[tensor._node] = node if held is None or ids[node] < ids[held] else held
     places = dict(ids)
     vertices = []
     for node in nodes:
@@ -92,7 +94,7 @@ def _gradient_name(node: Any, names: Mapping[Any, str]) -> str | None:
 
 def _is_literal(node: Any) -> bool:
     """Whether a constant is written into what uses it: an array that a rule made."""
-    return type(node) is Leaf and "array" in (node.notes or {})
+    return type(node) is Leaf and "array" in (node.notes or ())
 
 
 def _name(node: Any) -> str:
