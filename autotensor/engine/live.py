@@ -66,10 +66,11 @@ def pull_live(
             )
         c = np.where(below, c, 0)
     elif live is not None and plan.op.kind == "linear":
-        if not np.all(np.isfinite(c)):
+        # Where it is noted what is done, other values may be infinite, or 0, where these are not.
+        traced = mode.get() & TRACE
+        if traced or not np.all(np.isfinite(c)):
             c = _mended(pull, g, live, kept, raw, node, parent)
-        # Where it is noted what is done, other values may have zeros where these have none.
-        if parent.fragile and (mode.get() & TRACE or not np.all(c)):
+        if parent.fragile and (traced or not np.all(c)):
             below = pull(live.astype(float), _each(_ones, raw), node, parent) > 0
     if below is not None and below.shape != parent.shape:
         below = unbroadcast(below.astype(np.int8), parent.shape) != 0
