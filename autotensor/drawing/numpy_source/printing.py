@@ -270,6 +270,8 @@ class _Writing:
     def _level(self, call: Call) -> int:
         """How short numbers may be: 1 if 2 means what 2.0 does, 2 if np.float64(2) does so too."""
         known = [self.program.calls[ref.place] for ref in refs_in(call.args)]
+        if not known and function_of(call) is np.divide:
+            return 1
         dtypes = {made.dtype for made in known if made.value is None or made.shape}
         if not any(dtype.kind in "fc" for dtype in dtypes) or call.dtype.kind not in "fcb":
             return 0

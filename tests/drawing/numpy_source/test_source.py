@@ -35,14 +35,14 @@ def test_the_text_of_the_tour(rng):
 
 
         def value_and_grad(w, b, x, y):
-            v1 = x @ w.T + b                          # (8, 2)
-            h = np.maximum(v1, 0)                     # (8, 2)
-            v2 = h - y                                # (8, 2)
-            loss = np.mean(v2 ** 2)                   # ()
-            v3 = (v1 > 0) + 0.5 * (v1 == 0)           # (8, 2)  grad of maximum
-            v4 = np.where(v3, 2.0 / 16 * v2, 0) * v3  # (8, 2)
-            d_b = np.sum(v4, axis=0)                  # (2,)  grad of add
-            d_w = v4.T @ x                            # (2, 3)  grad of transpose
+            v1 = x @ w.T + b                        # (8, 2)
+            h = np.maximum(v1, 0)                   # (8, 2)
+            v2 = h - y                              # (8, 2)
+            loss = np.mean(v2 ** 2)                 # ()
+            v3 = (v1 > 0) + 0.5 * (v1 == 0)         # (8, 2)  grad of maximum
+            v4 = np.where(v3, 2 / 16 * v2, 0) * v3  # (8, 2)
+            d_b = np.sum(v4, axis=0)                # (2,)  grad of add
+            d_w = v4.T @ x                          # (2, 3)  grad of transpose
             return loss, d_w, d_b
     """)
 
