@@ -69,7 +69,7 @@ def check(function, inputs, count, simplify, ulps=64):
 @pytest.mark.parametrize("simplify", [False, True], ids=["exact", "simplified"])
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("entry", [e for _, e in ENTRIES], ids=IDS)
-@settings(max_examples=settings.default.max_examples // 10)  # each example prints and runs a program
+@settings(max_examples=settings.default.max_examples // 5)  # each prints and runs a program
 @given(data=st.data())
 def test_source_gives_the_numbers_of_the_engine(entry, order, simplify, data):
     case = data.draw(cases(entry), label="case")
