@@ -53,8 +53,8 @@ def graph(
         path in a module among these, as in ``layers.0.weight``.
     backward : bool
         Run the backward pass too, from cotangents of ones, and have its ops in the graph, beside
-        the forward ones. Nothing is freed, no ``.grad`` changes, and hooks run. The graph then has `steps`,
-        which hold the cotangents.
+        the forward ones. Nothing is freed, no ``.grad`` changes, and hooks run. The graph then has
+        `steps`, which hold the cotangents.
     show : str
         What to say of a node, any of the words shape, dtype, value, grad, bytes, line and scope.
     depth : int, optional
