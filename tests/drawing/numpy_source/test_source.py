@@ -225,6 +225,14 @@ def leaky_rule():
     return op
 
 
+def test_leaves_without_a_name_are_no_constants():
+    def product():
+        a, b = (at.tensor(np.ones(2), requires_grad=True) for _ in range(2))
+        return np.sum(a * b)
+
+    assert "def value_and_grad(x, x_2):" in at.source(product())
+
+
 def branching_rule():
     @at.custom_op(x=lambda g, x: g if np.sum(x) > 0 else -g)
     def op(x):
