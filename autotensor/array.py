@@ -279,10 +279,10 @@ class Tensor:
         return complex(self._leave("complex()", "x.item() for the value, np functions to go on"))
 
     def __index__(self) -> int:
-        return operator.index(self._data)
+        return operator.index(self._out("operator.index()"))
 
     def __bool__(self) -> bool:
-        return bool(self._data)
+        return bool(self._out("bool()"))
 
     def __reduce__(self) -> Any:
         if isinstance(self._node, Node):

@@ -58,6 +58,9 @@ class Tag:
         self.name = type(module).__name__
         self.module = ref(module)
 
+    def __reduce__(self) -> Any:
+        return type(None), ()  # a copy of a module gets its own
+
 
 class Module:
     """Base of everything with parameters: a layer, a loss, a whole network.
@@ -99,12 +102,11 @@ class Module:
     @property
     def tag(self) -> Tag:
         """What stands for this module on nodes."""
-        if self._tag is None:
-            self._tag = Tag(self)
-        return self._tag
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_tag"}
+        tag = self._tag
+        if tag is None or tag.module() is not self:  # that of what this is a shallow copy of
+            tag = Tag(self)
+            object.__setattr__(self, "_tag", tag)  # a frozen dataclass is a module too
+        return tag
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:
         """Every parameter once, with its attribute path, in the order of the attributes.

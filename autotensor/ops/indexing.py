@@ -1,5 +1,6 @@
 """Indexing: reading entries, and writing them into a copy."""
 
+import math
 import operator
 
 import numpy as np
@@ -19,7 +20,8 @@ def _scatter(values, indices, shape):
 
 
 def _take(a, index):
-    return viewed(a, index) if type(index) is Window else a[index]
+    # As an op, since of arrays and indices either may be Tensors.
+    return viewed(a, index) if type(index) is Window else _entries(a, index)
 
 
 scatter = linear(
@@ -37,7 +39,7 @@ scatter = linear(
 """,
 )
 
-linear(
+_entries = linear(
     operator.getitem,
     signature="a, index, /",
     a=lambda g, index, shape: Scatter(scatter, index, g, shape),
@@ -87,7 +89,8 @@ def _written(g, index, shape):
         # A copy, also because `g` may be cleared in place.
         taken = taken * _survives(index, g.shape)
     extra = max(len(shape) - taken.ndim, 0)  # leading axes of size 1 that the write ignored
-    return unbroadcast(taken, shape[extra:]).reshape(shape)
+    taken = unbroadcast(taken, shape[extra:])
+    return taken if taken.shape == shape else taken.reshape(shape)
 
 
 def _survives(index, shape):
@@ -96,9 +99,9 @@ def _survives(index, shape):
     if is_basic(tuple(p for p in parts if getattr(p, "dtype", None) != np.dtype(bool))):
         return 1
     last = np.zeros(shape, int)
-    order = np.arange(last[index].size).reshape(last[index].shape)
-    last = with_entries(last, index, order)
-    return last[index] == order
+    hit = _take(last, index).shape
+    order = np.arange(math.prod(hit)).reshape(hit)
+    return _take(with_entries(last, index, order), index) == order
 
 
 with_entries: Op = linear(

@@ -1,5 +1,7 @@
 """Scopes of modules and of `at.scope`: their names and nesting, and what they leave behind."""
 
+import copy
+import dataclasses
 import gc
 import pickle
 import weakref
@@ -140,8 +142,50 @@ def test_calls_keep_their_signature_and_modules_can_be_pickled():
     assert loss.item() == 1.0
     with pytest.raises(TypeError, match="argument"):
         model(at.ones(2))
-    copy = pickle.loads(pickle.dumps(at.nn.Sequential(at.nn.Dense(2, 1))))
-    assert copy.named_modules()[0][0] == "layers.0"
+    again = pickle.loads(pickle.dumps(at.nn.Sequential(at.nn.Dense(2, 1))))
+    assert again.named_modules()[0][0] == "layers.0"
+
+
+class Plain(at.nn.Module):
+    def __init__(self):
+        self.w = at.tensor(2.0, requires_grad=True)
+
+    def __call__(self, x):
+        return self.w * x
+
+    def __getstate__(self):
+        return dict(self.__dict__)
+
+
+class Slotted(at.nn.Module):
+    __slots__ = ("w",)
+
+    def __init__(self):
+        self.w = at.tensor(2.0, requires_grad=True)
+
+    def __call__(self, x):
+        return self.w * x
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen(at.nn.Module):
+    w: at.Tensor
+
+    def __call__(self, x):
+        return self.w * x
+
+
+@pytest.mark.parametrize(
+    "make", [Plain, Slotted, lambda: Frozen(at.tensor(2.0, requires_grad=True))]
+)
+def test_modules_of_every_kind_are_called_and_copied(make):
+    module = make()
+    assert module(at.tensor(3.0)).item() == 6
+    copies = [copy.copy(module), copy.deepcopy(module), pickle.loads(pickle.dumps(module))]
+    for other in copies:
+        assert other.w.item() == 2
+        other(at.tensor(3.0))
+        assert other.tag.module() is other
 
 
 def test_drawing_is_the_same_before_and_after_backward():

@@ -331,7 +331,7 @@ def source_of(
             *(n for n in nodes if isinstance(n, Leaf)),
         }
         parameters = [
-            (node, names.get(node) or name_of(node) or "constant")
+            (node, names.get(node) or name_of(node) or ("x" if node.requires_grad else "constant"))
             for node in sorted(both, key=lambda node: node.number)
         ]
     return text(written, names, parameters, inline=short)

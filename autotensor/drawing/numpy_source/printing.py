@@ -58,6 +58,7 @@ for _functions, _sign in {
     _FORMS |= dict.fromkeys(_functions, (f"{{}} {_sign} {{}}", 4, (6, 6)))
 
 _BUILTINS = ("bool", "complex", "float", "int", "range", "slice")  # which literals are made of
+_RESERVED = ("np", "scipy", "value_and_grad", *_BUILTINS)
 _UNCALLED = {*_FORMS, operator.getitem}
 
 Text = tuple[str, int]
@@ -127,7 +128,7 @@ class _Writing:
         self.helpers: dict[str, str] = {}
         self.functions: dict[str, Any] = {}
         self.missing: dict[str, None] = {}
-        self.names = Names(["np", "scipy", "value_and_grad", *_BUILTINS])
+        self.names = Names(_RESERVED)
         self.given = names
         self.texts: dict[int, Text] = {}
         self.lines: list[tuple[str, Call]] = []
@@ -228,6 +229,11 @@ class _Writing:
 
     def _claim(self, name: str, function: Any) -> None:
         """Note that the text calls `function` by this name, which can be the name of one only."""
+        if name in _RESERVED:
+            raise UnwritableError(
+                f"at.source() cannot write a function that is called {name}, as the text has a use "
+                f'of that name.\nCall it otherwise, as by name= in at.custom_op(name="other", ...).'
+            )
         if self.functions.setdefault(name, function) is not function:
             raise UnwritableError(
                 f"at.source() cannot write two functions that are called {name}.\nCall one of them "

@@ -67,16 +67,24 @@ def _multiply(r: Rewriting, call: Call) -> Call | Ref | None:
         # a * (b * y) = (a * b) * y for numbers a and b; a may be a quotient of two.
         a, b = r.plain(x, call), r.plain(product.args[0], call)
         quotient = r.made_by(x, np.divide)
-        if a is not None and b is not None:
+        if a is not None and b is not None and _in_range(a * b, call):
             return r.new(call, np.multiply, a * b, product.args[1])
         if b is not None and quotient is not None:
             top, bottom = (r.plain(v, call) for v in quotient.args)
-            if top is not None and bottom is not None:
+            if top is not None and bottom is not None and _in_range(top * b, call):
                 scale = r.put(r.new(quotient, np.divide, top * b, bottom, part=True))
                 return r.new(call, np.multiply, scale, product.args[1])
     if r.of(x) is not None and r.of(y) is None and r.plain(y, call) is not None:
         return r.new(call, np.multiply, y, x)
     return None
+
+
+def _in_range(scale: float, call: Call) -> bool:
+    """Whether a product of numbers neither overflows nor underflows where `call` is computed."""
+    if call.dtype.kind not in "fc":
+        return True
+    known = np.finfo(call.dtype)
+    return bool(known.tiny <= abs(scale) <= known.max)
 
 
 @_rule(np.divide)

@@ -207,10 +207,36 @@ def test_two_functions_of_one_name():
         at.source(lambda x: np.sum(a(x) + b(x)))(np.ones(2))
 
 
+@pytest.mark.parametrize("name", ["np", "value_and_grad", "range"])
+def test_functions_that_have_a_name_of_the_text(name):
+    @at.custom_op(x=lambda g: g, source="x * 1", name=name)
+    def op(x):
+        return x * 1
+
+    with pytest.raises(TypeError, match=f"a function that is called {name}"):
+        at.source(lambda x: np.sum(op(x)))(np.ones(2))
+
+
 def leaky_rule():
     @at.custom_op(x=lambda g, x: g * np.cos(x.numpy() if isinstance(x, at.Tensor) else x))
     def op(x):
         return np.sin(x)
+
+    return op
+
+
+def test_leaves_without_a_name_are_no_constants():
+    def product():
+        a, b = (at.tensor(np.ones(2), requires_grad=True) for _ in range(2))
+        return np.sum(a * b)
+
+    assert "def value_and_grad(x, x_2):" in at.source(product())
+
+
+def branching_rule():
+    @at.custom_op(x=lambda g, x: g if np.sum(x) > 0 else -g)
+    def op(x):
+        return x * 1
 
     return op
 
@@ -229,7 +255,7 @@ def leaky_function():
     return Doubled.apply
 
 
-@pytest.mark.parametrize("make", [leaky_rule, leaky_function])
+@pytest.mark.parametrize("make", [leaky_rule, branching_rule, leaky_function])
 def test_rules_that_take_numbers_out(make):
     op = make()
     with pytest.raises(TypeError, match="takes numbers out of a Tensor"):

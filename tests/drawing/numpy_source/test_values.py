@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import autotensor as at
-from tests.drawing.numpy_source.running import check
+from tests.drawing.numpy_source.running import check, run
 
 
 def written_constant(x, y):
@@ -174,3 +174,52 @@ def test_several_results_of_ops_of_users():
     text = check(f, arguments(1), [arguments(2)], given={"duo": duo, "Scaled": Scaled})
     assert "# To be given to exec: duo, Scaled" in text
     assert "object" not in text
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [("d", 1e200), ("d", 1e-200), ("f", 1e20), ("f", 1e-30)]
+)
+def test_numbers_whose_product_is_out_of_range_stay_apart(dtype, scale):
+    scale = np.dtype(dtype).type(scale)
+    x = np.full(2, 1 / scale, dtype)
+    with np.errstate(all="ignore"):
+        text = at.source(lambda x: np.sum(scale * (scale * x)))(x)
+        value, _ = run(text, {"x": x})
+    np.testing.assert_allclose(value, 2 * scale, rtol=1e-6)
+
+
+def written_at(x, i, j):
+    z = x * 1.0
+    z[i] = z[j] * 2
+    z[i] *= x[j]
+    return np.sum(z**3)
+
+
+def written_beside_an_infinite_derivative(x, i, j):
+    z = np.sqrt(x)
+    z[i] = x[j]
+    z[0] = 0
+    return np.sum(z)
+
+
+def put_by_mask(x, i, j):
+    z = x * 1.0
+    np.putmask(z, x < 0.5, x * 2)
+    return np.sum(z * z)
+
+
+@pytest.mark.parametrize("f", [written_at, written_beside_an_infinite_derivative, put_by_mask])
+def test_writes_at_places_that_are_arguments(f):
+    def places(x, i, j):
+        return {"x": np.array(x), "i": np.array(i), "j": np.array(j)}
+
+    with np.errstate(divide="ignore", invalid="ignore"):  # of which the text warns
+        check(
+            f,
+            places([0.2, 0.7, 0.4, 0.9], [0, 1, 1], [2, 3, 0]),
+            [
+                places([0.0, 0.8, 0.6, 0.9], [3, 3, 3], [0, 1, 2]),
+                places([0.1, 0.2, 0.3, 0.4], [2, 0, 1], [1, 1, 1]),
+            ],
+            wrt=(0,),
+        )
