@@ -227,15 +227,15 @@ _MANY = np.dtype(object)
 class _Cotangents(Deferred):
     """The cotangents of the results of a call, by their places: what comes down to its node."""
 
-    __slots__ = ("of_inputs", "of_results")
+    __slots__ = ("of_inputs", "values")
     shape = ()
 
     def __init__(self, place: int, g: Any) -> None:
-        self.of_results = {place: g}
+        self.values = {place: g}
         self.of_inputs: list[Any] | None = None
 
     def absorb(self, other: Any) -> bool:
-        self.of_results |= other.of_results
+        self.values |= other.values
         return True
 
     def add_to(self, total: Any, mine: bool) -> _Cotangents:
@@ -244,7 +244,7 @@ class _Cotangents(Deferred):
     def of_input(self, call: _Call, place: int) -> Any:
         """The cotangent of one input; the first one asked for makes the call again."""
         if self.of_inputs is None:
-            self.of_inputs = call.pull(self.of_results)
+            self.of_inputs = call.pull(self.values)
         return self.of_inputs[place]
 
 

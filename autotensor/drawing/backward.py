@@ -12,7 +12,7 @@ from autotensor.array import Tensor
 from autotensor.drawing.data import Pulled, Step, Vertex
 from autotensor.drawing.facts import argument_text, described
 from autotensor.drawing.rules_text import rule_text
-from autotensor.drawing.tracing import Pass, parents_of
+from autotensor.drawing.tracing import Pass, call_of, parents_of
 from autotensor.engine.graph import Leaf, Made, Node
 from autotensor.engine.primitive import Op
 
@@ -37,8 +37,7 @@ def backward_part(
         if isinstance(t, Tensor)
     }
     nodes = _computed([t._node for t in run.gradients.values()], run.start)
-    owners: dict[Any, Any] = {**run.owners([n for n in nodes if isinstance(n, Made)])}
-    owners |= {t._node: node for node, t in run.seeds.items()}
+    owners: dict[Any, Any] = run.owners(nodes) | {t._node: node for node, t in run.seeds.items()}
     whole: dict[Any, Any] = {}
     for node, tensor in cotangents.items():
         # Those of leaves, roots and what the user has a name for are to be looked at. One that is
@@ -56,7 +55,7 @@ def backward_part(
         vertices.append(
             Vertex(
                 place,
-                "op" if isinstance(node, Made) else "constant",
+                "op" if _name(node) else "constant",
                 _gradient_name(whole.get(node), names),
                 node.shape,
                 str(node.dtype),
@@ -98,17 +97,25 @@ def _is_literal(node: Any) -> bool:
 
 
 def _name(node: Any) -> str:
-    if not isinstance(node, Made):
+    function = _call(node)[0]
+    if function is None:
         return ""
-    function = node.function
     return function.name if isinstance(function, Op) else str(function.__name__)
 
 
+def _call(node: Any) -> tuple[Any, tuple[Any, ...], Mapping[str, Any]]:
+    """The function that made a node, None for constants, and the arguments of the call.
+
+    What `autotensor.checkpoint` computes a second time is recorded, not only noted.
+    """
+    if isinstance(node, Made):
+        return node.function, node.args, node.options
+    return (node.op, *call_of(node)) if isinstance(node, Node) else (None, (), {})
+
+
 def _arguments(node: Any, places: Mapping[Any, int]) -> tuple[int | str, ...]:
-    if not isinstance(node, Made):
-        return ()
     args = []
-    for arg in node.args:
+    for arg in _call(node)[1]:
         parts = arg if type(arg) in (tuple, list) and any(map(_is_node, arg)) else (arg,)
         args += [places.get(p) or _text(p) if _is_node(p) else _text(p) for p in parts]
     return tuple(args)
@@ -126,12 +133,11 @@ def _text(value: Any) -> str:
 
 
 def _options(node: Any) -> tuple[tuple[str, str], ...]:
-    if not isinstance(node, Made):
-        return ()
-    defaults = node.function.defaults if isinstance(node.function, Op) else {}
+    function, _, options = _call(node)
+    defaults = function.defaults if isinstance(function, Op) else {}
     return tuple(
         (name, _text(value))
-        for name, value in node.options.items()
+        for name, value in options.items()
         if name not in defaults or value is not defaults[name]
     )
 
@@ -168,5 +174,5 @@ def _array(cotangent: Any) -> Any:
     if isinstance(cotangent, Tensor):
         return cotangent._data
     if hasattr(cotangent, "values"):
-        return tuple(_array(g) for g in cotangent.values.values())
+        return tuple(_array(cotangent.values[place]) for place in sorted(cotangent.values))
     return cotangent

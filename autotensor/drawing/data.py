@@ -101,7 +101,8 @@ class Pulled(NamedTuple):
     argument : the argument of the op that the rule is for.
     rule : the rule as it is written.
     target : id of the vertex whose cotangent this is, or a part of it.
-    cotangent : array of the shape of the target.
+    cotangent : array of the shape of the target; a tuple of them where the target is a call with
+        several results.
     """
 
     argument: str
@@ -116,7 +117,7 @@ class Step(NamedTuple):
     Attributes
     ----------
     id : of the forward vertex.
-    incoming : the cotangent of its result.
+    incoming : the cotangent of its result; a tuple of those of several, in the order of these.
     outgoing : what its rules made of that, by argument.
     made : ids of the backward vertices that these rules computed.
     """

@@ -10,9 +10,10 @@ The document is one object::
 Nodes, steps and the rest have the fields of the classes in `autotensor.drawing.data`, in their
 order, without those of a node that have their default. An ARRAY is
 ``{"dtype", "shape", "text", "norm", "values"}``: its range in words, its Euclidean norm, and its
-entries in C order where there are at most 64, otherwise null. A number that JSON does not have is
-a string, ``"nan"``, ``"inf"`` or ``"-inf"``; a complex one is ``[real, imag]``. Names and other
-texts of users are as they are: whoever shows them has to escape them.
+entries in C order where there are at most 64, otherwise null. For a call with several results it is
+a list of them. A number that JSON does not have is a string, ``"nan"``, ``"inf"`` or ``"-inf"``; a
+complex one is ``[real, imag]``. Names and other texts of users are as they are: whoever shows them
+has to escape them.
 
 The text is ASCII, and the same for the same graph.
 """
@@ -116,9 +117,11 @@ def _to_step(facts: dict[str, Any]) -> Step:
     return Step(**{**facts, "incoming": incoming, "outgoing": outgoing, "made": made})
 
 
-def _of_array(data: Any) -> dict[str, Any]:
+def _of_array(data: Any) -> Any:
     if isinstance(data, Summary):
         return {**data._asdict(), "norm": _number(data.norm), "values": None}
+    if isinstance(data, tuple):
+        return [_of_array(part) for part in data]
     data = np.asarray(data)
     values = [_number(n) for n in data.ravel().tolist()] if data.size <= _SMALL else None
     return {
@@ -130,7 +133,9 @@ def _of_array(data: Any) -> dict[str, Any]:
     }
 
 
-def _to_array(facts: dict[str, Any]) -> Any:
+def _to_array(facts: Any) -> Any:
+    if isinstance(facts, list):
+        return tuple(_to_array(part) for part in facts)
     shape, values = tuple(facts["shape"]), facts["values"]
     if values is None:
         return Summary(facts["dtype"], shape, facts["text"], float(facts["norm"]))

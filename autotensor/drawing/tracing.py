@@ -54,7 +54,7 @@ class Pass(NamedTuple):
     pulls: list[Pull]
     start: int
 
-    def owners(self, made: Iterable[Made]) -> dict[Made, Any]:
+    def owners(self, made: Iterable[Any]) -> dict[Any, Any]:
         """For each of `made` the node whose rule computed it, or whose cotangent it sums up."""
         ends = [pull.end for pull in self.pulls]
         # A sum of cotangents that arrived at one node is made by the walk, not by the next rule.
@@ -64,8 +64,10 @@ class Pass(NamedTuple):
         last = next(iter(self.gradients), None)
         owners = {}
         for node in sorted(made, key=lambda node: node.number):
-            targets = {arrived.get(arg) for arg in node.args if isinstance(arg, Made)}
-            target = targets.pop() if len(targets) == 1 and node.function is _SUM else None
+            target = None
+            if isinstance(node, Made) and node.function is _SUM:
+                targets = {arrived.get(arg) for arg in node.args if isinstance(arg, Made)}
+                target = targets.pop() if len(targets) == 1 else None
             if target is not None:
                 arrived[node] = owners[node] = target
             else:

@@ -44,6 +44,20 @@ def two():
     return [np.sin(w), np.cos(w)]
 
 
+def several():
+    def sine_and_sum(x):
+        return np.sin(x), np.sum(x)
+
+    a, b = at.custom_op(x=lambda g, x: g[0] * np.cos(x) + g[1])(sine_and_sum)(leaf(3))
+    return (a * b).sum()
+
+
+def checkpointed():
+    w, x = leaf(3), at.ones(3, name="x")
+    a, b = at.checkpoint(lambda x: (np.tanh(w * x), w * 2.0), x)
+    return (a * b).sum()
+
+
 KINDS = {
     "before": before,
     "after": after,
@@ -54,6 +68,8 @@ KINDS = {
     "nan": with_nan,
     "0-d": lambda: leaf() * 2.0,
     "empty": lambda: (leaf(0, 3) * 2.0).sum(),
+    "several results": several,
+    "checkpoint": checkpointed,
 }
 DIFFERENTIABLE = [kind for kind in KINDS if kind not in ("after", "no graph", "constant")]
 
@@ -98,6 +114,26 @@ def test_no_backward_pass_without_a_graph(kind):
     error = GraphFreedError if kind == "after" else NoGradientError
     with pytest.raises(error):
         at.graph(KINDS[kind](), backward=True)
+
+
+def test_steps_of_several_results_from_json():
+    g = at.graph(several(), backward=True)
+    (incoming,) = (s.incoming for s in g.steps() if g.nodes[s.id - 1].op == "sine_and_sum")
+    (read,) = (
+        s.incoming for s in Graph.from_json(g.to_json()).steps() if type(s.incoming) is tuple
+    )
+    assert [part.shape for part in incoming] == [(3,), ()]
+    for part, wanted in zip(read, incoming, strict=True):
+        np.testing.assert_array_equal(part, wanted)
+
+
+def test_what_a_checkpoint_computes_again():
+    g = at.graph(checkpointed(), backward=True)
+    again = [v for v in g.nodes if v.of and g.nodes[v.of - 1].op == "recompute"]
+    assert [v.op for v in again].count("tanh") == 1
+    assert [v.shape for v in again if not v.op] == [(3,)]  # x, which is not tracked
+    used = {a for v in g.nodes for a in v.arguments}
+    assert [v.name for v in g.nodes if v.of and v.id not in used] == ["grad of w"]
 
 
 TEXT = st.text(min_size=1, max_size=40) | st.sampled_from(HOSTILE)
