@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from autotensor import errors
 from autotensor.array import Tensor, name_of
 from autotensor.drawing.backward import backward_part
@@ -140,12 +142,6 @@ def _collect(found: _Found, view: View, focus: Tensor | str | None, backward: bo
     names = {node_of(tensor): name for name, tensor in reversed(variables)}
     names |= {node: own for node in nodes if (own := name_of(node))}
     names |= {node_of(tensor): name for name, tensor in reversed(given)}
-    for node in nodes:
-        if node.plan is None and node.notes and "array" in node.notes:
-            name = arrays.get(id(node.notes["array"]()))
-            if name is not None:
-                names.setdefault(node, name)
-
     ids = {node: rank for rank, node in enumerate(nodes, 1)}
     known = {node: tensor._data for node, tensor in tensors.items() if node in ids}
     dtypes = {
@@ -155,6 +151,13 @@ def _collect(found: _Found, view: View, focus: Tensor | str | None, backward: bo
     buffers = Buffers()
     values, held = _held(nodes, buffers)
     values |= known
+    for node in nodes:
+        if node.plan is None and node.notes and "array" in node.notes:
+            array = node.notes["array"]()
+            name = arrays.get(id(array))
+            # Written to since, it is another one.
+            if name and np.array_equal(values.get(node, array), array, equal_nan=True):
+                names.setdefault(node, name)
     vertices = []
     for node in nodes:
         notes = node.notes or _NO_NOTES

@@ -323,3 +323,12 @@ def test_only_tensors_have_names():
 def test_no_tensor():
     with pytest.raises(ValueError, match="at least one tensor"):
         at.graph([])
+
+
+def test_an_array_that_was_written_to_since_has_no_name():
+    x = at.tensor([1.0, 2.0], requires_grad=True)
+    c = np.array([3.0, 4.0])
+    y = x * c
+    assert "c" in {v.name for v in at.graph(y).nodes}
+    c[:] = 7.0
+    assert "c" not in {v.name for v in at.graph(y).nodes}

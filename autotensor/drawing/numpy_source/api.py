@@ -75,7 +75,9 @@ def source(
     What a function does besides calling NumPy with Tensors is not seen: branches taken, loops and
     what left the graph (``t.numpy()``, ``t.item()``) are as they were in this call. Ops of your own
     are imported; where that is not possible, because they stand in ``__main__`` or in a function,
-    the text says what ``exec`` is to be given.
+    the text says what ``exec`` is to be given. Numbers, texts and other arguments that are no arrays
+    are written into it. The backward pass is run, so hooks are called; nothing is freed and no
+    ``.grad`` changes. The text has no ``np.errstate``: it may warn where the engine does not.
 
     Examples
     --------
@@ -100,6 +102,11 @@ def source(
         d_t = 2 * v1 * (1 - v1 * v1)  # ()  grad of tanh
         return value, d_t
     """
+    for name, tensor in (names or {}).items():
+        if not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"names= is a dict from names to Tensors; {name!r} has a {type(tensor).__name__}"
+            )
     if isinstance(target, Tensor):
         space = sys._getframe(1).f_locals
         found = list(variables_of(space)), arrays_in(space)

@@ -335,3 +335,9 @@ def test_lines_that_are_too_long_are_broken():
     assert max(map(len, text.splitlines())) <= 100
     value, _ = run(text, {"x": np.ones(20)})
     assert value == pytest.approx(11.1111111)
+
+
+def test_names_are_of_tensors():
+    x = at.tensor(1.0, requires_grad=True)
+    with pytest.raises(TypeError, match="'a' has a int"):
+        at.source(x * x, names={"a": 3})
