@@ -75,9 +75,9 @@ def source(
     What a function does besides calling NumPy with Tensors is not seen: branches taken, loops and
     what left the graph (``t.numpy()``, ``t.item()``) are as they were in this call. Ops of your own
     are imported; where that is not possible, because they stand in ``__main__`` or in a function,
-    the text says what ``exec`` is to be given. Numbers, texts and other arguments that are no arrays
-    are written into it. The backward pass is run, so hooks are called; nothing is freed and no
-    ``.grad`` changes. The text has no ``np.errstate``: it may warn where the engine does not.
+    the text says what ``exec`` is to be given. Numbers, strings and other arguments that are no
+    arrays are written into it. The backward pass is run, so hooks are called; nothing is freed and
+    no ``.grad`` changes. The text has no ``np.errstate``: it may warn where the engine does not.
 
     Examples
     --------
