@@ -232,11 +232,12 @@ def _held(nodes: Iterable[Node | Leaf], buffers: Buffers) -> tuple[dict[Any, Any
     for node in nodes:
         if isinstance(node, Node):
             pairs = kept_values(node) if node.kept else []
-            values.update(
-                (holder, array)
-                for array, holder in pairs
-                if isinstance(holder, (Node, Leaf)) and array.dtype == holder.dtype
-            )
+            if pairs:
+                values.update(
+                    (holder, array)
+                    for array, holder in pairs
+                    if isinstance(holder, (Node, Leaf)) and array.dtype == holder.dtype
+                )
             if node.options:
                 pairs += option_arrays(node)
             if pairs:

@@ -47,8 +47,12 @@ class Buffers:
 def kept_values(node: Any) -> list[tuple[Any, Any]]:
     """Each array that `node` keeps for its rules, with the node or leaf whose value it is."""
     parents, sources = node.parents, node.plan.sources
-    if len(sources) == 1 and isinstance(node.kept[0], _ARRAYS):  # the usual op of one argument
-        return [(node.kept[0], node if sources[0] == OUT else parents[sources[0]])]
+    if len(sources) == 1:  # the usual op of one argument, or with a number
+        value, source = node.kept[0], sources[0]
+        if isinstance(value, _ARRAYS):
+            return [(value, node if source == OUT else parents[source])]
+        if type(value) in (float, int):
+            return []
     found: list[tuple[Any, Any]] = []
     for value, source in zip(node.kept, sources, strict=False):
         if type(source) is range:
