@@ -189,7 +189,9 @@ class Op:
         """Apply the function: arrays give arrays, and types that trace have an ``_apply``."""
         if self.unary and len(args) == 1 and not kwargs and hasattr(args[0], "_apply_to_one"):
             return args[0]._apply_to_one(self, args[0], self.compute)
-        for x in (found := [*args, *kwargs.values()]):
+        found = [*args, *kwargs.values()]
+        while found:  # a Tensor may stand in lists, also in an index among them
+            x = found.pop()
             if isinstance(x, (list, tuple)):
                 found += x
             elif hasattr(x, "_apply"):

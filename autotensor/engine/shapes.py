@@ -69,6 +69,7 @@ def broadcast(g: Any, shape: tuple[int, ...]) -> Any:
         view = np.ndarray(shape, g.dtype, np.asarray(g), 0, (0,) * len(shape))
         view.flags.writeable = False
         return view
+    # As above, where a Tensor only notes what is done with arrays: sums depend on the layout.
     traced = type(g) is not np.ndarray and _once(g)
     if traced and not g.shape and math.prod(shape) <= _SMALL:
         return np.broadcast_to(g, shape).copy(order="C")

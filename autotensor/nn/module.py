@@ -90,11 +90,12 @@ class Module:
 
     def __init_subclass__(cls, *, noted: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "_noted" not in vars(cls):
-            cls._noted = noted
-        call = cls.__dict__.get("__call__")
-        if noted and isinstance(call, FunctionType):
-            cls.__call__ = _noted(call)  # type: ignore[method-assign]
+        call = vars(cls).get("__call__")  # one that is inherited is noted, or not, as it was
+        if isinstance(call, FunctionType):
+            if "_noted" not in vars(cls):
+                cls._noted = noted
+            if noted:
+                cls.__call__ = _noted(call)  # type: ignore[method-assign]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} does not define __call__")

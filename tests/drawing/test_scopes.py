@@ -199,3 +199,12 @@ def test_drawing_is_the_same_before_and_after_backward():
         "Sequential/layers.0 (Dense)",
         "Sequential/layers.1 (Relu)",
     )
+
+
+def test_a_subclass_that_inherits_its_call_is_drawn_like_its_parent():
+    class Wide(at.nn.Dense):
+        pass
+
+    model = at.nn.Sequential(Wide(2, 2), at.nn.Relu())
+    found = {v.op: v.scope for v in at.graph(model(at.ones((1, 2)))).nodes}
+    assert found["inner"] == "Sequential/layers.0 (Wide)"

@@ -142,11 +142,12 @@ def _of_loss(
     if loss._node is None or not loss.requires_grad:
         raise errors.nothing_to_differentiate()
     order = reachable([loss._node])
+    reached = set(order)
     names |= {node: own for node in _all_below([loss._node]) if (own := name_of(node))}
     names |= {tensor._node: name for name, tensor in given.items() if tensor._node}
     nodes = [tensor._node for tensor in several]
     for tensor, node in zip(several, nodes, strict=True):
-        if node not in order:
+        if node not in reached:
             raise errors.NoGradientError(
                 f"the loss does not depend on {tensor.name or f'a tensor of shape {tensor.shape}'}"
                 ", of which wrt= asks for the gradient."
