@@ -4,35 +4,31 @@ The ordinary test run goes through each once and holds its gradients to the hand
 time them: ``pytest benchmarks --benchmark-enable``.
 """
 
-import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.peers import main, run_once
-from benchmarks.workloads import HAND_WRITTEN, WORKLOADS, deep_chain, deep_chain_gradient
+from benchmarks.contenders import HAND_WRITTEN, Workload
+from benchmarks.peers import compare, main, run_once
+from benchmarks.workloads import WORKLOADS
+
+ALL = [
+    pytest.param(work, id=work.title, marks=[pytest.mark.deep] if work.units > 100_000 else [])
+    for works in WORKLOADS.values()
+    for work in works
+]
 
 
 @pytest.mark.parametrize("contender", [HAND_WRITTEN, "autotensor"])
-@pytest.mark.parametrize("name", WORKLOADS)
-def test_workload(benchmark: BenchmarkFixture, name: str, contender: str) -> None:
-    workload = WORKLOADS[name]
+@pytest.mark.parametrize("workload", ALL)
+def test_workload(benchmark: BenchmarkFixture, workload: Workload, contender: str) -> None:
     benchmark.group = workload.title
     step, gradients = run_once(workload, contender)
     _, expected = run_once(workload, HAND_WRITTEN)
-    for found, known in zip(gradients, expected, strict=True):
-        np.testing.assert_allclose(found, known, rtol=1e-9, atol=1e-12)
+    compare(contender, gradients, expected, workload.rtol)
     benchmark(step)
 
 
-@pytest.mark.parametrize("nodes", [100, 10_000])
-def test_deep_chain(benchmark: BenchmarkFixture, nodes: int) -> None:
-    benchmark.group = "deep chain"
-    step, gradients = deep_chain(nodes)
-    benchmark(step)
-    np.testing.assert_allclose(gradients()[0], deep_chain_gradient(nodes), rtol=1e-9)
-
-
-@pytest.mark.parametrize("name", [*WORKLOADS, "deep-chain", "loops", "import-time"])
+@pytest.mark.parametrize("name", [*WORKLOADS, "growth", "loops", "import-time"])
 def test_the_comparison_runs(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(["--quick", "--rounds", "1", "--only", name])
     printed = capsys.readouterr().out
