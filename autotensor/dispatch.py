@@ -96,7 +96,8 @@ def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         return apply_to_one(op, args[0], op.compute)
     raw = [a._data if type(a) is Tensor else _unwrap_nested(a) for a in args]
     raw_kwargs = {k: unwrap(v) for k, v in kwargs.items()} if kwargs else kwargs
-    out = op.function(*raw, **raw_kwargs)
+    alone = not kwargs and len(args) == op.positional
+    out = op.compute(*raw) if alone else op.function(*raw, **raw_kwargs)
     view = None
     if type(out) is np.ndarray:
         if out.base is not None or any(out is r for r in raw):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from autotensor.engine import entries
 from autotensor.engine.entries import add_at, copied_for, fit, is_basic, put_at, zeros_for
 from autotensor.engine.memory import Window
 
@@ -74,3 +75,73 @@ def test_indices_that_give_views_are_basic(index):
 @pytest.mark.parametrize("index", [[0], np.array(0), True, np.True_, (0, [0]), np.ones(3, bool)])
 def test_indices_that_give_copies_are_not_basic(index):
     assert not is_basic(index)
+
+
+RNG = np.random.default_rng(0)
+ROWS = RNG.integers(-40, 40, 300)
+# Of an array of shape (40, 5, 6), as what follows.
+BY_ROWS = {
+    "rows": ROWS,
+    "small integers": (ROWS.astype(np.int8),),
+    "unsigned": ROWS.astype(np.uint64) % 40,
+    "a list": [*map(int, ROWS)],
+    "one row over and over": np.zeros(300, int),
+    "two axes of rows": ROWS.reshape(20, 15),
+    "arrays together": (ROWS, ROWS % 5),
+    "arrays broadcast": (ROWS[:100, None], np.array([0, -1, 0, 3], np.int16)),
+    "all axes": (ROWS[:, None], ROWS[:10] % 5, 3),
+}
+OTHERWISE = {
+    "a slice before": (slice(None), ROWS % 5),
+    "a mask": RNG.random((40, 5, 6)) < 0.5,
+    "a mask and rows": (RNG.permutation(40) < 20, ROWS[:20] % 5),
+    "few": [1, 1],
+}
+
+
+def both_ways(index, dtype, order="C", turn=lambda values: values):
+    """An array to which random values were added at `index`: by `add_at`, and by NumPy alone."""
+    array = np.array(RNG.normal(size=(40, 5, 6)) * 9, dtype, order=order)
+    values = turn(np.array(RNG.normal(size=array[index].shape) * 9, dtype))
+    wanted = array.copy(order="K")
+    np.add.at(wanted, index, values)
+    add_at(array, index, values)
+    return array, wanted
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "g", "c8", "c16", "i4", ">f8"])
+@pytest.mark.parametrize("index", [*BY_ROWS.values()], ids=[*BY_ROWS])
+def test_rows_are_added_to_the_last_bit_as_numpy_does(index, dtype, monkeypatch):
+    monkeypatch.setattr(entries, "_BLOCK", 64)  # in many blocks, the last not full
+    assert entries._add_rows(np.zeros((40, 5, 6)), index, np.ones((40, 5, 6))[index])
+    found, wanted = both_ways(index, dtype)
+    assert found.tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("index", [*OTHERWISE.values()], ids=[*OTHERWISE])
+def test_other_entries_are_added_as_numpy_does(index):
+    found, wanted = both_ways(index, "f4")
+    assert found.tobytes() == wanted.tobytes()
+
+
+def test_rows_are_added_whatever_the_layout():
+    index = BY_ROWS["rows"]
+    found, wanted = both_ways(index, "f4", order="F")
+    np.testing.assert_array_equal(found, wanted)
+    for turn in (np.asfortranarray, lambda v: v[::-1], lambda v: np.broadcast_to(v[0], v.shape)):
+        found, wanted = both_ways(index, "f4", turn=turn)
+        assert found.tobytes() == wanted.tobytes()
+
+
+def test_values_of_another_kind_or_shape_are_added_as_numpy_does():
+    for value in (2.0, np.ones(6), np.ones((300, 5, 6), np.float32), np.ones((300, 5, 6), int)):
+        found, wanted = np.zeros((2, 40, 5, 6))
+        np.add.at(wanted, ROWS, value)
+        add_at(found, ROWS, value)
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_rows_without_entries_take_none():
+    array = np.zeros((3, 0))
+    add_at(array, np.zeros(2000, int), np.zeros((2000, 0)))
+    assert array.shape == (3, 0)

@@ -88,6 +88,19 @@ def test_writing(index, scalar):
     np.testing.assert_array_equal(v.grad.numpy(), counted.reshape(value.shape))
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("kind", ["i1", "u8", "i8", "?"])
+def test_rows_are_read_as_numpy_reads_them(layout, kind):
+    x = layout(A)
+    for rows in ([1, 0, 1], [[0, 1, 1, 0], [1, 0, 0, 1], [1, 1, 1, 0]], 1):
+        index = np.array(rows, kind)
+        y = leaf(x)[index]._data
+        np.testing.assert_array_equal(y, x[index], strict=True)
+        assert kind == "?" or y.strides == x[index].strides
+    with pytest.raises(IndexError, match="out of bounds"):
+        leaf(x)[np.array([0, 3])]
+
+
 @given(st.data())
 def test_reading_and_writing_with_any_index(data):
     shape = data.draw(array_shapes(min_dims=1, max_dims=3, max_side=4))
