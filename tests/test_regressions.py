@@ -144,3 +144,11 @@ def test_a_power_with_exponent_zero_has_the_mixed_second_derivative():
     assert at.grad(by_x, argnums=1)(2.0, 0.0) == 0.5
     assert at.grad(at.grad(np.power, argnums=1))(2.0, 0.0) == 0.5
     assert by_x(0.0, 0.0) == 0.0
+
+
+def test_an_axis_to_stack_along_may_be_an_integer_of_numpy():
+    x = leaf([1.0, 2.0])
+    for axis in (np.int64(1), np.int8(-1)):
+        x.grad = None
+        (np.stack([x, x], axis) * [1.0, 10.0]).sum().backward()
+        assert x.grad.tolist() == [11.0, 11.0]

@@ -205,7 +205,9 @@ def _collect(node: Any, g: Any, deferred: list[Deferred], mine: bool, lives: dic
         for d in deferred:
             live = d.mark(live, ours)
             ours = True
-        if live is not None:
+        lives.pop(node, None)
+        # Where all entries are live there is nothing to keep apart; Tensors are not looked into.
+        if live is not None and not (type(live) is np.ndarray and live.all()):
             lives[node] = live
     for d in deferred:
         g = d.add_to(g, mine)

@@ -23,9 +23,14 @@ def nonzero_with(x, y):
     return x if isinstance(y, (int, float)) and y else x + (x == 0) * (y == 0)
 
 
+def one_power_less(x, y):
+    """`x` ** (`y` - 1); of a square `x` itself, as NumPy is slow at a power of 1."""
+    return x if isinstance(y, (int, float)) and y == 2 else nonzero_with(x, y) ** (y - 1)
+
+
 elementwise(
     np.power,
-    lambda x, y: y * nonzero_with(x, y) ** (y - 1),
+    lambda x, y: y * one_power_less(x, y),
     lambda x, out: out * np.log(x + (x == 0)),
     singular=True,
     domain={"x": "positive", "y": "real"},

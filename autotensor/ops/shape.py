@@ -1,5 +1,7 @@
 """Ops that move entries without changing them: reshaping, reordering, joining, converting."""
 
+import operator
+
 import numpy as np
 
 from autotensor.engine.primitive import linear, same
@@ -134,10 +136,18 @@ linear(
         {"arrays": [(2, 2), (3,), ()], "axis": None},
     ],
 )
+
+
+def _layer(g, i, axis):
+    """The entries of `g` at place `i` of `axis`."""
+    axis, whole = operator.index(axis), slice(None)
+    return g[(whole,) * axis + (i,)] if axis >= 0 else g[(..., i) + (whole,) * (-axis - 1)]
+
+
 linear(
     np.stack,
     signature="[arrays], axis=0, out=None, dtype=None, casting=None",
-    arrays=lambda g, i, axis: np.moveaxis(g, axis, 0)[i],
+    arrays=_layer,
     jointly=True,
     cases=[
         {"arrays": [(2, 3), (2, 3)]},

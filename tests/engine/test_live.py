@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import autotensor as at
+from autotensor.engine import live
 from autotensor.engine.primitive import TABLE, linear
 
 NAN = np.nan
@@ -344,3 +345,26 @@ def test_marks_do_not_cancel():
     check(
         lambda x: np.where([False, True], op(np.sqrt(x)), 0), x, [0, -0.5, 0.25], [0, 0.25, -1 / 32]
     )
+
+
+def test_where_all_entries_were_read_there_are_no_masks_below(monkeypatch):
+    x = at.tensor(np.ones((3, 4)), requires_grad=True)
+    y = x @ np.ones((4, 4)) + 1.0  # a selection above this is fragile
+    sum(np.sum(np.exp(y[i])) for i in range(2)).backward(retain_graph=True)
+    weighed = live._weighed
+
+    def below_the_readings(mask, shape):
+        assert len(shape) < 2
+        return weighed(mask, shape)
+
+    monkeypatch.setattr(live, "_weighed", below_the_readings)
+    sum(np.sum(np.exp(y[i])) for i in range(3)).backward()
+
+
+def test_what_a_mask_left_out_lives_where_it_was_read_too():
+    def read_and_selected(x):
+        y = np.sqrt(x)
+        return np.sum(np.where([True, False], y, 0)) + y[0] + y[1]
+
+    gradient = at.grad(read_and_selected)(np.array([4.0, 0.25]))
+    np.testing.assert_array_equal(gradient, [0.5, 1.0])
