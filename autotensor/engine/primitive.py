@@ -83,8 +83,7 @@ class Op:
     aliases : other names of an argument.
     constants : arguments in which the op is constant by nature, like the condition of `where`.
     name : what errors and pictures call it.
-    compute : ``compute(array)``, or of all arguments by position, is `function` of them, without
-        options, but faster.
+    compute : ``compute(array)``, or of all inputs by position, is `function` of them, but faster.
     broadcasts : the inputs are broadcast, so their cotangents are summed back by the engine.
     users : declared by a user, by `custom_op` or `register`; see engine/rules.py.
     joint : one rule serves all arguments, and is to run once for them.

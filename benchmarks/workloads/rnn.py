@@ -194,5 +194,5 @@ def workload(size: Size) -> Workload:
 WORKLOADS = [
     workload(Size(200, 32, 32, 64)),
     workload(Size(50, 8, 16, 32)),
-    workload(Size(200, 128, 64, 256)),
+    workload(Size(400, 64, 64, 128)),
 ]
