@@ -34,13 +34,9 @@ SMALL = ("training-step", "chain", "deep-chain")
 LARGE = [name for name in WORKLOADS if name not in SMALL]
 COMPARED = (HAND_WRITTEN, "autotensor", "PyTorch")
 
-# How the allocator of glibc is told to keep what is freed; it knows 32 MiB at most as a threshold
-# of its own accord, to which the first array of nearly that size that is freed raises it.
-KEPT = {
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
-    "MALLOC_TOP_PAD_": str(1 << 28),
-    "MALLOC_MMAP_MAX_": "0",
-}
+# What tells the allocator of glibc to keep what is freed, both together: either alone is worse than
+# none. Of its own accord it keeps more once a large array was freed, of 32 MiB at most.
+KEPT = {"MALLOC_TRIM_THRESHOLD_": str(1 << 32), "MALLOC_MMAP_MAX_": "0"}
 SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "as it is": ({}, "time"),
     "no huge pages": ({"NUMPY_MADVISE_HUGEPAGE": "0"}, "time"),
@@ -54,7 +50,8 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
 
 def measure(name: str, size: int, contender: str, what: str) -> dict[str, float]:
     """What is asked for of a contender, in this process."""
-    hold_to_one_thread()
+    if contender == "PyTorch":  # the others need none of the libraries that this imports
+        hold_to_one_thread()
     works = WORKLOADS[name]
     warm, _ = works[1].contenders[contender]()
     for _ in range(3):  # now all code is loaded
