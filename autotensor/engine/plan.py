@@ -75,12 +75,14 @@ class Plan:
     selects : whether entries of an input may be left out of the result, or by which option.
     above : what a node with this plan is, for what its parent is; the greatest for several parents.
     above_selecting : the same if the option that selects is given.
+    always : whether it is `FRAGILE` above any parent.
     ends : the first and last slot that decide it where there are no options; None if more do.
     """
 
     __slots__ = (
         "above",
         "above_selecting",
+        "always",
         "ends",
         "keeps",
         "kept_slots",
@@ -152,8 +154,8 @@ class Plan:
             self.above = (FRAGILE,) * 4
         elif op.kind == "linear" and None in self.ways:
             self.above = (MIXES, MIXES, FRAGILE, FRAGILE)
-        deciding = tracked[:1] if self.above[0] == FRAGILE else tracked
-        self.ends = (deciding[0], deciding[-1]) if len(deciding) <= 2 else None
+        self.always = self.above == (FRAGILE,) * 4 and op.selects is False
+        self.ends = (tracked[0], tracked[-1]) if len(tracked) <= 2 else None
 
 
 def _way(op: Op, name: str) -> str | None:
