@@ -15,6 +15,7 @@ import numpy as np
 
 from autotensor import errors
 from autotensor.engine.adopted import GUARDS, check
+from autotensor.engine.allocator import keep_freed_memory
 from autotensor.engine.deferred import Deferred
 from autotensor.engine.graph import Leaf, Node, reachable
 from autotensor.engine.live import pull_live
@@ -68,6 +69,7 @@ def reverse(
     Under `modes.tracing` it does all it does with Tensors, so that all is noted; and where nothing
     is recorded, what it does with arrays, bit for bit.
     """
+    keep_freed_memory()
     bits = mode.get()
     traced = wrap is not None and bits & TRACE
     exact = traced and not bits & RECORD
