@@ -46,7 +46,8 @@ def timed(workload: Workload, rounds: int, turn: float) -> Row:
             continue
         step, gradients = run_once(workload, name)
         compare(name, gradients, hand_written, workload.rtol)
-        repeats = math.ceil(turn / seconds(step, 3))
+        once = seconds(step, 1)
+        repeats = 1 if once > turn else math.ceil(turn / seconds(step, 3))
         turns[name] = partial(seconds, step, repeats, workload.units)
     times = take_turns(turns, rounds)
     print_row(f"{rounds} rounds", f"µs a {workload.unit}", "x hand-written", "x PyTorch")

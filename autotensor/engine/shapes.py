@@ -12,7 +12,7 @@ import numpy as np
 _BLAS = "fdFD"
 _SMALL = 4096
 
-__all__ = ["broadcast", "expand", "normalize_axes", "pick", "unbroadcast"]
+__all__ = ["broadcast", "expand", "normalize_axes", "only", "pick", "unbroadcast"]
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
@@ -91,6 +91,17 @@ def expand(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
         return g
     reduced = normalize_axes(axis, len(shape))
     return g.reshape(tuple(1 if i in reduced else n for i, n in enumerate(shape)))
+
+
+@functools.lru_cache(maxsize=16)
+def _zero(char: str) -> np.ndarray[Any, Any]:
+    return np.zeros((), char)
+
+
+def only(g: Any, mask: Any) -> Any:
+    """`g` where the mask is true, and 0 elsewhere."""
+    # NumPy takes half as long where it need not find out what 0.0 is.
+    return np.where(mask, g, _zero(g.dtype.char) if type(g) is np.ndarray else 0.0)
 
 
 def pick(g: Any, mask: Any) -> Any:

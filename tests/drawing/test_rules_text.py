@@ -17,7 +17,7 @@ from autotensor.engine.primitive import TABLE, Op
         (np.sin, "x", "g * np.cos(x)"),
         (np.divide, "y", "g * (-out / y)"),
         (np.where, "y", "where(condition == 0, g, 0)"),
-        (np.stack, "arrays", "np.moveaxis(g, axis, 0)[i]"),
+        (np.stack, "arrays", "_layer(g, i, axis)"),
         (np.matmul, "x", "_matmul_x(g, y, shape)"),
     ],
 )
