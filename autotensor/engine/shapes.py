@@ -12,7 +12,7 @@ import numpy as np
 _BLAS = "fdFD"
 _SMALL = 4096
 
-__all__ = ["broadcast", "expand", "normalize_axes", "pick", "unbroadcast"]
+__all__ = ["broadcast", "expand", "normalize_axes", "pick", "taken", "unbroadcast"]
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
@@ -96,3 +96,16 @@ def expand(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
 def pick(g: Any, mask: Any) -> Any:
     """`g` times a mask of fractions, but exactly 0 where the mask is, whatever `g` is there."""
     return np.where(mask, g, 0.0) * mask
+
+
+def taken(mask: Any, g: Any) -> Any:
+    """``np.where(mask, g, 0.0)``, bit for bit; arrays without its branch for every entry.
+
+    Where a mask has no pattern, as that of a relu, a processor guesses half of these wrong. The
+    bits of a number, taken as an integer, times 1 are that number, and times 0 are zero.
+    """
+    if type(g) is np.ndarray and type(mask) is np.ndarray and mask.dtype == bool:
+        bits = {"e": np.int16, "f": np.int32, "d": np.int64}.get(g.dtype.char)
+        if bits is not None:
+            return (g.view(bits) * mask).view(g.dtype)
+    return np.where(mask, g, 0.0)

@@ -9,6 +9,9 @@ from autotensor.ops.activation import logsumexp as logsumexp
 from autotensor.ops.activation import relu as relu
 from autotensor.ops.activation import sigmoid as sigmoid
 from autotensor.ops.activation import softmax as softmax
+from autotensor.ops.convolution import conv2d as conv2d
+from autotensor.ops.pooling import avg_pool2d as avg_pool2d
+from autotensor.ops.pooling import max_pool2d as max_pool2d
 
 __all__ = [
     "MSE",
@@ -16,7 +19,10 @@ __all__ = [
     "Module",
     "Relu",
     "Sequential",
+    "avg_pool2d",
+    "conv2d",
     "logsumexp",
+    "max_pool2d",
     "relu",
     "sigmoid",
     "softmax",

@@ -20,6 +20,7 @@ from autotensor.drawing.numpy_source.literals import (
 )
 from autotensor.drawing.numpy_source.program import Call, Program, Ref, refs_in
 from autotensor.drawing.numpy_source.rewriting import function_of
+from autotensor.engine.op_source import definition
 from autotensor.engine.primitive import Op
 from autotensor.errors import UnwritableError
 from autotensor.naming import written
@@ -201,6 +202,11 @@ class _Writing:
     def _called(self, call: Call) -> str:
         """What the text calls the function, which it imports or defines as needed."""
         function = call.function
+        if isinstance(function, Op) and isinstance(function.source, tuple):
+            for helper in function.source:
+                self._claim(helper.__name__, helper)
+                self.helpers[helper.__name__] = definition(helper)
+            return str(helper.__name__)
         if isinstance(function, Op) and function.source.startswith("np."):
             return function.source
         if isinstance(function, Op) and function.source:
