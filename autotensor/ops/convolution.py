@@ -18,6 +18,8 @@ from autotensor.engine.primitive import linear
 
 def pair(value, name, least):
     """`value` as two integers, one for the rows and one for the columns."""
+    if type(value) is int and value >= least:
+        return value, value
     two = value if isinstance(value, (tuple, list)) else (value, value)
     if len(two) != 2 or not all(isinstance(n, (int, np.integer)) and n >= least for n in two):
         raise ValueError(f"{name} is one integer or two, each at least {least}; got {value!r}")
@@ -63,12 +65,11 @@ def in_groups(a, groups):
 
 def windows_of(x, kernel, stride, dilation):
     """The entries of laid-out `x` under the kernel: (channel, *kernel, row, column, image)."""
+    channels, height, width, images = x.shape
+    rows = (height - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1
+    columns = (width - dilation[1] * (kernel[1] - 1) - 1) // stride[1] + 1
     c, h, w, n = x.strides
-    sizes = [
-        (length - d * (k - 1) - 1) // s + 1
-        for length, k, s, d in zip(x.shape[1:3], kernel, stride, dilation, strict=True)
-    ]
-    shape = (x.shape[0], *kernel, *sizes, x.shape[3])
+    shape = (channels, *kernel, rows, columns, images)
     strides = (c, h * dilation[0], w * dilation[1], h * stride[0], w * stride[1], n)
     return np.ndarray(shape, x.dtype, x, 0, strides)
 
@@ -108,7 +109,7 @@ def columns_of(windows, groups, dtype):
 
 
 def checked(x, w, b, stride, padding, dilation, groups):
-    """Raise a ValueError unless these shapes go together."""
+    """The geometry; a ValueError unless it and these shapes go together."""
     if x.ndim != 4 or w.ndim != 4:
         raise ValueError(
             "conv2d takes x of shape (images, channels, height, width) and w of shape\n(outputs, "
@@ -122,13 +123,15 @@ def checked(x, w, b, stride, padding, dilation, groups):
         )
     if b is not None and b.shape != w.shape[:1]:
         raise ValueError(f"conv2d needs a bias of shape {w.shape[:1]}; got {b.shape}")
-    _, padding, dilation = geometry(w.shape[2:], stride, padding, dilation)
-    for length, k, pads, d in zip(x.shape[2:], w.shape[2:], padding, dilation, strict=True):
-        if not 0 < d * (k - 1) + 1 <= length + sum(pads):
+    stride, padding, dilation = geometry(w.shape[2:], stride, padding, dilation)
+    for axis in (0, 1):
+        reach = dilation[axis] * (w.shape[2 + axis] - 1) + 1
+        if not 0 < reach <= x.shape[2 + axis] + sum(padding[axis]):
             raise ValueError(
-                f"conv2d: a kernel of {w.shape[2:]} with dilation {dilation} does not fit into "
-                f"images of {x.shape[2:]}\nwith padding {padding}"
+                f"conv2d: kernels of {w.shape[2:]} with dilation {dilation} do not fit into images "
+                f"of {x.shape[2:]}\nwith padding {padding}"
             )
+    return stride, padding, dilation
 
 
 def convolve(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
@@ -177,10 +180,8 @@ def convolve(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
     >>> w.grad.tolist()
     [[[[21.0, 27.0]]]]
     """
-    checked(x, w, b, stride, padding, dilation, groups)
-    kernel = w.shape[2:]
-    stride, padding, dilation = geometry(kernel, stride, padding, dilation)
-    windows = windows_of(laid_out(x, padding), kernel, stride, dilation)
+    stride, padding, dilation = checked(x, w, b, stride, padding, dilation, groups)
+    windows = windows_of(laid_out(x, padding), w.shape[2:], stride, dilation)
     dtype = np.result_type(x, w) if b is None else np.result_type(x, w, b)
     out = np.empty((w.shape[0], *windows.shape[3:]), dtype)
     parts = in_groups(out, groups)

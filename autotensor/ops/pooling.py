@@ -11,20 +11,25 @@ from autotensor.engine.shapes import taken
 from autotensor.ops.convolution import pair
 
 
-def window(x, size, stride, padding, name):
-    """Sizes, strides and padding of the windows, which have to go with the images `x`."""
+def window(size, stride, padding):
+    """Sizes, strides and padding of the windows, in rows and columns."""
     size = pair(size, "size", 1)
     stride = size if stride is None else pair(stride, "stride", 1)
-    padding = pair(padding, "padding", 0)
-    if len(x) != 4:
-        raise ValueError(f"{name} takes x of shape (images, channels, height, width); got {x}")
-    for length, k, p in zip(x[2:], size, padding, strict=True):
-        if 2 * p > k or k > length + 2 * p:
+    return size, stride, pair(padding, "padding", 0)
+
+
+def check(name, shape, size, padding):
+    """Raise a ValueError unless the windows fit into images of this shape."""
+    if len(shape) != 4:
+        raise ValueError(f"{name} takes x of shape (images, channels, height, width); got {shape}")
+    for length, k, p in zip(shape[2:], size, padding, strict=True):
+        if 2 * p > k:
+            raise ValueError(f"{name}: padding is at most half the size; got {padding} for {size}")
+        if k > length + 2 * p:
             raise ValueError(
-                f"{name}: windows of {size} with padding {padding} do not fit images of "
-                f"{x[2:]}\nor are half padding: padding is at most half the size"
+                f"{name}: windows of {size} do not fit into images of {shape[2:]} with padding "
+                f"{padding}"
             )
-    return size, stride, padding
 
 
 def along(length, size, stride, padding):
@@ -35,19 +40,23 @@ def along(length, size, stride, padding):
     count = (length + 2 * padding - size) // stride + 1
     places = []
     for k in range(size):
-        first = max(-((k - padding) // stride), 0)
-        last = min((length - 1 + padding - k) // stride, count - 1)
-        if first <= last:
-            start, stop = (n * stride + k - padding for n in (first, last))
-            places.append((slice(first, last + 1), slice(start, stop + 1, stride)))
+        start, stop = k - padding, k - padding + (count - 1) * stride + 1
+        first, last = 0, count
+        if start < 0:
+            first = -(start // stride)
+            start += first * stride
+        if stop > length:
+            last = (length - 1 - k + padding) // stride + 1
+            stop = length
+        if first < last:
+            places.append((slice(first, last), slice(start, stop, stride)))
     return count, places
 
 
 def entries(shape, size, stride, padding):
     """The same for both axes: indices of windows and of images."""
-    rows, columns = (
-        along(*one)[1] for one in zip(shape[2:], size, stride, padding, strict=True)
-    )
+    _, rows = along(shape[2], size[0], stride[0], padding[0])
+    _, columns = along(shape[3], size[1], stride[1], padding[1])
     return [
         ((..., row, column), (..., of_row, of_column))
         for row, of_row in rows
@@ -123,31 +132,33 @@ def largest(x, size, stride=None, padding=0):
     >>> x.grad.tolist()
     [[[[0.0, 1.0, 0.5, 0.5], [0.0, 0.0, 0.0, 0.0]]]]
     """
-    size, stride, padding = window(x.shape, size, stride, padding, "max_pool2d")
+    size, stride, padding = window(size, stride, padding)
+    check("max_pool2d", x.shape, size, padding)
     empty = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     return reduced(np.maximum, empty, x, size, stride, padding)
 
 
 def largest_back(y, x, top, size, stride=None, padding=0):
     """Give every entry of `y` to the largest entries of its window, in shares."""
-    size, stride, padding = window(x.shape, size, stride, padding, "max_pool2d")
+    size, stride, padding = window(size, stride, padding)
     places = entries(x.shape, size, stride, padding)
     masks, count = winners(x, top, places)
     share = np.divide(y, count, out=np.empty_like(top, dtype=np.result_type(y, np.float16)))
-    out = np.zeros_like(x, dtype=share.dtype)
-    apart = stride[0] >= size[0] and stride[1] >= size[1]
+    if stride[0] < size[0] or stride[1] < size[1]:
+        out = np.zeros_like(x, dtype=share.dtype)
+        for (windows, image), mask in zip(places, masks, strict=True):
+            out[image] += taken(mask, share[windows])
+        return out
+    tiled = padding == (0, 0) and top.size * len(places) == x.size
+    out = (np.empty_like if tiled else np.zeros_like)(x, dtype=share.dtype)
     for (windows, image), mask in zip(places, masks, strict=True):
-        part = taken(mask, share[windows])
-        if apart:
-            out[image] = part
-        else:
-            out[image] += part
+        taken(mask, share[windows], out=out[image])
     return out
 
 
 def largest_of(y, x, top, size, stride=None, padding=0):
     """Take the mean of the entries of `y` where those of `x` are the largest of their windows."""
-    size, stride, padding = window(x.shape, size, stride, padding, "max_pool2d")
+    size, stride, padding = window(size, stride, padding)
     places = entries(x.shape, size, stride, padding)
     masks, count = winners(x, top, places)
     out = np.zeros_like(top, dtype=np.result_type(y, np.float16))
@@ -188,14 +199,15 @@ def mean(x, size, stride=None, padding=0):
     >>> at.nn.avg_pool2d(np.arange(8.0).reshape(1, 1, 2, 4), 2).tolist()
     [[[[2.5, 4.5]]]]
     """
-    size, stride, padding = window(x.shape, size, stride, padding, "avg_pool2d")
+    size, stride, padding = window(size, stride, padding)
+    check("avg_pool2d", x.shape, size, padding)
     out = reduced(np.add, 0, x, size, stride, padding)
     return out * (1 / (size[0] * size[1]))
 
 
 def mean_back(y, shape, size, stride=None, padding=0):
     """Spread every entry of `y` evenly over its window, in images of the given shape."""
-    size, stride, padding = window(shape, size, stride, padding, "avg_pool2d")
+    size, stride, padding = window(size, stride, padding)
     share = y * (1 / (size[0] * size[1]))
     out = np.zeros_like(share, shape=shape)
     for windows, image in entries(shape, size, stride, padding):
@@ -217,7 +229,7 @@ max_pool2d = rule(
             t, x, out, size, stride, padding
         )
     },
-    source=(*_SHARED, reduced, largest),
+    source=(*_SHARED, check, reduced, largest),
     complex=False,
     domain="distinct",
     cases=[
@@ -269,7 +281,7 @@ avg_pool2d = linear(
     signature=f"x, {_GEOMETRY}",
     name="avg_pool2d",
     x=lambda g, shape, size, stride, padding: avg_pool2d_x(g, shape, size, stride, padding),
-    source=(*_SHARED, reduced, mean),
+    source=(*_SHARED, check, reduced, mean),
     cases=_MEANS,
 )
 avg_pool2d_x = linear(
