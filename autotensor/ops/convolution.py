@@ -11,12 +11,14 @@ cache, which saves the memory of all of them too. Results are laid out so too; e
 keep that, so that only the first layer of a network has to transpose its input.
 """
 
+from typing import Any
+
 import numpy as np
 
-from autotensor.engine.primitive import linear
+from autotensor.engine.primitive import Op, linear
 
 
-def pair(value, name, least):
+def pair(value: Any, name: str, least: int) -> tuple[int, int]:
     """`value` as two integers, one for the rows and one for the columns."""
     if type(value) is int and value >= least:
         return value, value
@@ -26,9 +28,11 @@ def pair(value, name, least):
     return int(two[0]), int(two[1])
 
 
-def geometry(kernel, stride, padding, dilation):
+def _geometry(kernel, stride, padding, dilation):
     """Strides, ``((above, below), (left, right))`` of the padding, dilations."""
     stride, dilation = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
+    if isinstance(padding, str) and padding not in ("same", "valid"):
+        raise ValueError(f'padding is "same", "valid", one integer or two; got {padding!r}')
     if padding == "valid":
         padding = 0
     if padding != "same":
@@ -58,12 +62,12 @@ def laid_out(x, padding=((0, 0), (0, 0))):
     return out
 
 
-def in_groups(a, groups):
+def _in_groups(a, groups):
     """`a` as one matrix for each group: its first axis, split, by all others."""
     return a.reshape(groups, a.shape[0] // groups, a.size // a.shape[0])
 
 
-def windows_of(x, kernel, stride, dilation):
+def _windows_of(x, kernel, stride, dilation):
     """The entries of laid-out `x` under the kernel: (channel, *kernel, row, column, image)."""
     channels, height, width, images = x.shape
     rows = (height - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1
@@ -74,7 +78,7 @@ def windows_of(x, kernel, stride, dilation):
     return np.ndarray(shape, x.dtype, x, 0, strides)
 
 
-def blocks(windows):
+def _blocks(windows):
     """The places of the kernel in parts, each some rows or part of one: rows, columns, entries."""
     channels, *kernel, height, width, images = windows.shape
     each = channels * kernel[0] * kernel[1] * images
@@ -89,7 +93,7 @@ def blocks(windows):
             yield slice(top, bottom), slice(left, right), slice(start, stop)
 
 
-def columns_of(windows, groups, dtype):
+def _columns_of(windows, groups, dtype):
     """The blocks of `windows` as matrices of shape (groups, entries of the kernel, places).
 
     The next one takes the memory of the one before.
@@ -97,7 +101,7 @@ def columns_of(windows, groups, dtype):
     channels, *kernel = windows.shape[:3]
     height = channels // groups * kernel[0] * kernel[1]
     memory = None
-    for rows, columns, place in blocks(windows):
+    for rows, columns, place in _blocks(windows):
         part = windows[:, :, :, rows, columns]
         if part.shape[1:3] == (1, 1) and part.dtype == dtype:
             matrix = part  # is one already
@@ -108,22 +112,24 @@ def columns_of(windows, groups, dtype):
         yield matrix.reshape(groups, height, place.stop - place.start), place
 
 
-def checked(x, w, b, stride, padding, dilation, groups):
+def _checked(x, w, b, stride, padding, dilation, groups):
     """The geometry; a ValueError unless it and these shapes go together."""
     if x.ndim != 4 or w.ndim != 4:
         raise ValueError(
             "conv2d takes x of shape (images, channels, height, width) and w of shape\n(outputs, "
             f"channels / groups, height, width); got {x.shape} and {w.shape}"
         )
-    if groups < 1 or x.shape[1] != w.shape[1] * groups or not w.shape[0] or w.shape[0] % groups:
+    if not isinstance(groups, (int, np.integer)) or groups < 1:
+        raise ValueError(f"groups is an integer, at least 1; got {groups!r}")
+    if x.shape[1] != w.shape[1] * groups or not w.shape[0] or w.shape[0] % groups:
         raise ValueError(
-            f"conv2d in {groups} groups: x has {x.shape[1]} channels, so w has {x.shape[1]} / "
-            f"{groups} of them, and\nits outputs are a multiple of {groups}; w has the shape "
-            f"{w.shape}"
+            "conv2d takes x of shape (images, channels, height, width) and w of shape\n(outputs, "
+            f"channels / groups, height, width), outputs a multiple of groups; got {x.shape}\nand "
+            f"{w.shape} with {groups} groups"
         )
     if b is not None and b.shape != w.shape[:1]:
         raise ValueError(f"conv2d needs a bias of shape {w.shape[:1]}; got {b.shape}")
-    stride, padding, dilation = geometry(w.shape[2:], stride, padding, dilation)
+    stride, padding, dilation = _geometry(w.shape[2:], stride, padding, dilation)
     for axis in (0, 1):
         reach = dilation[axis] * (w.shape[2 + axis] - 1) + 1
         if not 0 < reach <= x.shape[2 + axis] + sum(padding[axis]):
@@ -134,7 +140,7 @@ def checked(x, w, b, stride, padding, dilation, groups):
     return stride, padding, dilation
 
 
-def convolve(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
+def _conv2d(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
     """Slide the kernels of `w` over the images `x`, and sum the products at every place.
 
     What is called convolution in networks: the kernel is not turned round. The conventions are
@@ -180,32 +186,33 @@ def convolve(x, w, b=None, stride=1, padding=0, dilation=1, groups=1):
     >>> w.grad.tolist()
     [[[[21.0, 27.0]]]]
     """
-    stride, padding, dilation = checked(x, w, b, stride, padding, dilation, groups)
-    windows = windows_of(laid_out(x, padding), w.shape[2:], stride, dilation)
+    x, w, b = np.asarray(x), np.asarray(w), None if b is None else np.asarray(b)
+    stride, padding, dilation = _checked(x, w, b, stride, padding, dilation, groups)
+    windows = _windows_of(laid_out(x, padding), w.shape[2:], stride, dilation)
     dtype = np.result_type(x, w) if b is None else np.result_type(x, w, b)
     out = np.empty((w.shape[0], *windows.shape[3:]), dtype)
-    parts = in_groups(out, groups)
-    kernels = in_groups(w, groups)
-    for matrix, place in columns_of(windows, groups, dtype):
+    parts = _in_groups(out, groups)
+    kernels = _in_groups(w, groups)
+    for matrix, place in _columns_of(windows, groups, dtype):
         np.matmul(kernels, matrix, out=parts[..., place])
         if b is not None:
-            parts[..., place] += in_groups(b, groups)
+            parts[..., place] += _in_groups(b, groups)
     return out.transpose(3, 0, 1, 2)
 
 
-def convolve_back(y, w, size, stride=1, padding=0, dilation=1, groups=1):
+def _conv2d_x(y, w, size, stride=1, padding=0, dilation=1, groups=1):
     """Add `w`, times the entry of `y`, at each place of the kernel, to images of the given size."""
     kernel = w.shape[2:]
-    stride, padding, dilation = geometry(kernel, stride, padding, dilation)
+    stride, padding, dilation = _geometry(kernel, stride, padding, dilation)
     (above, below), (left, right) = padding
     lengths = (above + size[0] + below, left + size[1] + right)
     dtype = np.result_type(y, w)
     out = np.zeros((groups * w.shape[1], *lengths, y.shape[0]), dtype)
-    windows = windows_of(out, kernel, stride, dilation)
-    parts = in_groups(laid_out(y), groups)
-    kernels = in_groups(w, groups).mT
+    windows = _windows_of(out, kernel, stride, dilation)
+    parts = _in_groups(laid_out(y), groups)
+    kernels = _in_groups(w, groups).mT
     memory = None
-    for rows, columns, place in blocks(windows):
+    for rows, columns, place in _blocks(windows):
         part = windows[:, :, :, rows, columns]
         memory = np.empty(part.size, dtype) if memory is None else memory
         terms = memory[: part.size].reshape(part.shape)
@@ -217,25 +224,24 @@ def convolve_back(y, w, size, stride=1, padding=0, dilation=1, groups=1):
     return out[:, above : above + size[0], left : left + size[1]].transpose(3, 0, 1, 2)
 
 
-def convolve_images(y, x, size, stride=1, padding=0, dilation=1, groups=1):
+def _conv2d_w(y, x, size, stride=1, padding=0, dilation=1, groups=1):
     """Sum the windows of `x`, times the entries of `y`: kernels of the given size."""
-    stride, padding, dilation = geometry(size, stride, padding, dilation)
-    windows = windows_of(laid_out(x, padding), size, stride, dilation)
+    stride, padding, dilation = _geometry(size, stride, padding, dilation)
+    windows = _windows_of(laid_out(x, padding), size, stride, dilation)
     dtype = np.result_type(y, x)
-    parts = in_groups(laid_out(y), groups)
-    out = np.zeros((y.shape[1], x.shape[1] // groups, *size), dtype)
-    sums = in_groups(out, groups)
-    for matrix, place in columns_of(windows, groups, dtype):
-        sums += parts[..., place] @ matrix.mT
-    return out
+    parts = _in_groups(laid_out(y), groups)
+    outputs, channels = y.shape[1] // groups, x.shape[1] // groups
+    sums = np.zeros((groups, channels * size[0] * size[1], outputs), dtype)
+    for matrix, place in _columns_of(windows, groups, dtype):
+        sums += matrix @ parts[..., place].mT
+    return sums.mT.reshape(y.shape[1], channels, *size)
 
 
-
-_SHARED = (pair, geometry, laid_out, in_groups, windows_of, blocks)
+_SHARED = (pair, _geometry, laid_out, _in_groups, _windows_of, _blocks)
 _GEOMETRY = "stride=1, padding=0, dilation=1, groups=1"
 
-conv2d = linear(
-    convolve,
+conv2d: Op = linear(
+    _conv2d,
     signature=f"x, w, b=None, {_GEOMETRY}",
     name="conv2d",
     x=lambda g, w, shape, stride, padding, dilation, groups: conv2d_x(
@@ -254,7 +260,7 @@ conv2d = linear(
         ),
         "b": lambda t: t[:, None, None],
     },
-    source=(*_SHARED, columns_of, checked, convolve),
+    source=(*_SHARED, _columns_of, _checked, _conv2d),
     cases=[
         {"x": (2, 2, 3, 4), "w": (3, 2, 2, 3), "b": (3,)},
         {"x": (2, 2, 5, 4), "w": (2, 2, 3, 2), "b": (2,), "stride": (2, 1), "padding": (1, 2)},
@@ -264,8 +270,8 @@ conv2d = linear(
         {"x": (0, 1, 2, 2), "w": (2, 1, 2, 2), "b": (2,)},
     ],
 )
-conv2d_x = linear(
-    convolve_back,
+conv2d_x: Op = linear(
+    _conv2d_x,
     signature=f"y, w, size, {_GEOMETRY}",
     name="conv2d_x",
     y=lambda g, w, stride, padding, dilation, groups: conv2d(
@@ -274,16 +280,22 @@ conv2d_x = linear(
     w=lambda g, y, shape, stride, padding, dilation, groups: conv2d_w(
         y.conj(), g, shape[2:], stride, padding, dilation, groups
     ),
-    source=(*_SHARED, convolve_back),
+    source=(*_SHARED, _conv2d_x),
     cases=[
         {"y": (2, 3, 2, 2), "w": (3, 2, 2, 3), "size": (3, 4)},
         {"y": (1, 2, 2, 2), "w": (2, 1, 2, 2), "size": (4, 4), "stride": 2, "groups": 2},
         {"y": (2, 1, 3, 2), "w": (1, 2, 3, 2), "size": (3, 2), "padding": "same"},
-        {"y": (1, 2, 3, 5), "w": (2, 1, 2, 2), "size": (4, 3), "padding": (1, 2), "dilation": (3, 2)},
+        {
+            "y": (1, 2, 3, 5),
+            "w": (2, 1, 2, 2),
+            "size": (4, 3),
+            "padding": (1, 2),
+            "dilation": (3, 2),
+        },
     ],
 )
-conv2d_w = linear(
-    convolve_images,
+conv2d_w: Op = linear(
+    _conv2d_w,
     signature=f"y, x, size, {_GEOMETRY}",
     name="conv2d_w",
     y=lambda g, x, stride, padding, dilation, groups: conv2d(
@@ -292,11 +304,17 @@ conv2d_w = linear(
     x=lambda g, y, shape, stride, padding, dilation, groups: conv2d_x(
         y.conj(), g, shape[2:], stride, padding, dilation, groups
     ),
-    source=(*_SHARED, columns_of, convolve_images),
+    source=(*_SHARED, _columns_of, _conv2d_w),
     cases=[
         {"y": (2, 3, 2, 2), "x": (2, 2, 3, 4), "size": (2, 3)},
         {"y": (1, 2, 2, 2), "x": (1, 2, 4, 4), "size": (2, 2), "stride": 2, "groups": 2},
         {"y": (2, 1, 3, 2), "x": (2, 2, 3, 2), "size": (3, 2), "padding": "same"},
-        {"y": (1, 2, 3, 5), "x": (1, 1, 4, 3), "size": (2, 2), "padding": (1, 2), "dilation": (3, 2)},
+        {
+            "y": (1, 2, 3, 5),
+            "x": (1, 1, 4, 3),
+            "size": (2, 2),
+            "padding": (1, 2),
+            "dilation": (3, 2),
+        },
     ],
 )

@@ -1,4 +1,4 @@
-"""A small convolutional network: two layers of convolution and pooling, a linear one, cross-entropy.
+"""A small convolutional network: twice convolution and pooling, a linear layer, cross-entropy.
 
 Forward and backward only, with the gradients of all parameters.
 """

@@ -202,16 +202,17 @@ class _Writing:
     def _called(self, call: Call) -> str:
         """What the text calls the function, which it imports or defines as needed."""
         function = call.function
-        if isinstance(function, Op) and isinstance(function.source, tuple):
-            for helper in function.source:
-                self._claim(helper.__name__, helper)
-                self.helpers[helper.__name__] = definition(helper)
-            return str(helper.__name__)
-        if isinstance(function, Op) and function.source.startswith("np."):
-            return function.source
-        if isinstance(function, Op) and function.source:
+        source = function.source if isinstance(function, Op) else ""
+        if isinstance(source, tuple):
+            for part in source:
+                self._claim(part.__name__, part)
+                self.helpers[part.__name__] = definition(part)
+            return str(source[-1].__name__)
+        if source.startswith("np."):
+            return source
+        if isinstance(function, Op) and source:
             self._claim(function.name, function)
-            self.helpers[function.name] = function.source.strip("\n")
+            self.helpers[function.name] = source.strip("\n")
             return function.name
         target = function.function if isinstance(function, Op) and not function.users else function
         owner = getattr(target, "__self__", None)
