@@ -36,7 +36,8 @@ def _geometry(kernel, stride, padding, dilation):
     if padding == "valid":
         padding = 0
     if padding != "same":
-        return stride, tuple((n, n) for n in pair(padding, "padding", 0)), dilation
+        rows, columns = pair(padding, "padding", 0)
+        return stride, ((rows, rows), (columns, columns)), dilation
     if stride != (1, 1):
         raise ValueError(f'padding="same" needs stride 1; got stride {stride}')
     total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
@@ -93,23 +94,33 @@ def _blocks(windows):
             yield slice(top, bottom), slice(left, right), slice(start, stop)
 
 
+def _matrix(windows, groups, places, dtype):
+    """Memory for the windows at so many places: (groups, entries of the kernel, places).
+
+    Rows are a cache line longer: if they began at a multiple of 4096 bytes, as with batches of a
+    power of two they may, they would all want to be in the same few lines of the cache.
+    """
+    channels, height, width = windows.shape[:3]
+    rows = channels // groups * height * width
+    return np.empty((groups, rows, places + 16), dtype)[..., :places]
+
+
 def _columns_of(windows, groups, dtype):
     """The blocks of `windows` as matrices of shape (groups, entries of the kernel, places).
 
     The next one takes the memory of the one before.
     """
-    channels, *kernel = windows.shape[:3]
-    height = channels // groups * kernel[0] * kernel[1]
     memory = None
     for rows, columns, place in _blocks(windows):
         part = windows[:, :, :, rows, columns]
-        if part.shape[1:3] == (1, 1) and part.dtype == dtype:
-            matrix = part  # is one already
+        wide = place.stop - place.start
+        if part.shape[1:3] == (1, 1) and part.dtype == dtype:  # is a matrix already
+            matrix = part.reshape(groups, part.shape[0] // groups, wide)
         else:
-            memory = np.empty(part.size, dtype) if memory is None else memory
-            matrix = memory[: part.size].reshape(part.shape)
-            matrix[...] = part
-        yield matrix.reshape(groups, height, place.stop - place.start), place
+            memory = _matrix(windows, groups, wide, dtype) if memory is None else memory
+            matrix = memory[..., :wide]
+            matrix.reshape(part.shape)[...] = part
+        yield matrix, place
 
 
 def _checked(x, w, b, stride, padding, dilation, groups):
@@ -214,10 +225,11 @@ def _conv2d_x(y, w, size, stride=1, padding=0, dilation=1, groups=1):
     memory = None
     for rows, columns, place in _blocks(windows):
         part = windows[:, :, :, rows, columns]
-        memory = np.empty(part.size, dtype) if memory is None else memory
-        terms = memory[: part.size].reshape(part.shape)
-        matrix = terms.reshape(groups, kernels.shape[1], place.stop - place.start)
+        wide = place.stop - place.start
+        memory = _matrix(windows, groups, wide, dtype) if memory is None else memory
+        matrix = memory[..., :wide]
         np.matmul(kernels, parts[..., place], out=matrix)
+        terms = matrix.reshape(part.shape)
         for i in range(kernel[0]):
             for j in range(kernel[1]):
                 part[:, i, j] += terms[:, i, j]
@@ -237,7 +249,7 @@ def _conv2d_w(y, x, size, stride=1, padding=0, dilation=1, groups=1):
     return sums.mT.reshape(y.shape[1], channels, *size)
 
 
-_SHARED = (pair, _geometry, laid_out, _in_groups, _windows_of, _blocks)
+_SHARED = (pair, _geometry, laid_out, _in_groups, _windows_of, _blocks, _matrix)
 _GEOMETRY = "stride=1, padding=0, dilation=1, groups=1"
 
 conv2d: Op = linear(

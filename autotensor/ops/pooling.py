@@ -73,8 +73,10 @@ def _images_of(a, plain, shape):
 
 def _by_parts(function, shape, dtype, *arrays):
     """What `function` makes of `arrays`, a few planes at a time, so that all stays in the cache."""
-    out = np.empty(shape, dtype)
     step = max(2**17 * shape[0] // max(arrays[0].size, 1), 1)
+    if step >= shape[0]:
+        return function(*arrays).astype(dtype, copy=False)
+    out = np.empty(shape, dtype)
     for k in range(0, shape[0], step):
         out[k : k + step] = function(*(a[k : k + step] for a in arrays))
     return out
