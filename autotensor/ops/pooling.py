@@ -86,29 +86,24 @@ def _reduced(combine, empty, x, size, stride, padding):
     """All windows of the images combined into one entry each."""
     plain = x.flags.c_contiguous
     a = _planes(x, plain)
-    rows, columns = (_along(a.shape[k + 1], size[k], stride[k], padding[k])[0] for k in (0, 1))
-    out = _by_parts(
-        lambda part: _combined(combine, empty, part, size, stride, padding),
-        (a.shape[0], rows, columns, a.shape[3]),
-        a.dtype,
-        a,
-    )
+    axes = [_along(a.shape[k + 1], size[k], stride[k], padding[k]) for k in (0, 1)]
+    shape = (a.shape[0], axes[0][0], axes[1][0], a.shape[3])
+    out = _by_parts(lambda part: _combined(combine, empty, part, axes), shape, a.dtype, a)
     return _images_of(out, plain, x.shape)
 
 
-def _combined(combine, empty, a, size, stride, padding):
+def _combined(combine, empty, a, axes):
     """All windows of the planes combined, along one axis after the other."""
-    for axis, ahead in ((0, (slice(None),)), (1, (slice(None), slice(None)))):
-        count, places = _along(a.shape[axis + 1], size[axis], stride[axis], padding[axis])
-        if padding[axis] or len(places) == 1:
-            shape = (*a.shape[: axis + 1], count, *a.shape[axis + 2 :])
-            out = np.full(shape, empty, a.dtype)
-        else:  # the first two are everywhere
+    for axis, (count, places) in enumerate(axes, 1):
+        ahead = (slice(None),) * axis
+        if [windows for windows, _ in places[:2]] == [slice(0, count)] * 2:
             (_, one), (_, other), *places = places
             out = combine(a[(*ahead, one)], a[(*ahead, other)])
-        for place, source in places:
-            part = out[(*ahead, place)]
-            combine(part, a[(*ahead, source)], out=part)
+        else:
+            out = np.full((*a.shape[:axis], count, *a.shape[axis + 1 :]), empty, a.dtype)
+        for windows, image in places:
+            part = out[(*ahead, windows)]
+            combine(part, a[(*ahead, image)], out=part)
         a = out
     return a
 
