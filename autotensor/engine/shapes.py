@@ -12,7 +12,7 @@ import numpy as np
 _BLAS = "fdFD"
 _SMALL = 4096
 
-__all__ = ["broadcast", "expand", "normalize_axes", "pick", "taken", "unbroadcast"]
+__all__ = ["broadcast", "expand", "keep", "normalize_axes", "pick", "unbroadcast"]
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
@@ -93,19 +93,18 @@ def expand(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
     return g.reshape(tuple(1 if i in reduced else n for i, n in enumerate(shape)))
 
 
+def keep(g: Any, mask: Any) -> Any:
+    """`g` where the boolean mask is, and exactly 0 elsewhere, whatever `g` is there.
+
+    ``np.where(mask, g, 0.0)``, but several times faster: it multiplies the bits by 0 or 1.
+    """
+    if type(g) is np.ndarray and type(mask) is np.ndarray and mask.dtype.char == "?":
+        kind = {"e": "i2", "f": "i4", "d": "i8"}.get(g.dtype.char)  # integers of the same size
+        if kind is not None:
+            return (g.view(kind) * mask).view(g.dtype)
+    return np.where(mask, g, 0.0)
+
+
 def pick(g: Any, mask: Any) -> Any:
     """`g` times a mask of fractions, but exactly 0 where the mask is, whatever `g` is there."""
     return np.where(mask, g, 0.0) * mask
-
-
-def taken(mask: Any, g: Any) -> Any:
-    """``np.where(mask, g, 0.0)``, bit for bit, on arrays without a branch for every entry.
-
-    Where a mask has no pattern, as that of a relu, a processor guesses half of the branches wrong.
-    The bits of a number, taken as an integer, times 1 are that number, and times 0 are zero.
-    """
-    if type(g) is np.ndarray and type(mask) is np.ndarray and mask.dtype.char == "?":
-        bits = {"e": np.int16, "f": np.int32, "d": np.int64}.get(g.dtype.char)
-        if bits is not None:
-            return (g.view(bits) * mask).view(g.dtype)
-    return np.where(mask, g, 0.0)

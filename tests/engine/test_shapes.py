@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, broadcastable_shapes
 
 import autotensor as at
-from autotensor.engine.shapes import broadcast, expand, normalize_axes, taken, unbroadcast
+from autotensor.engine.shapes import broadcast, expand, keep, normalize_axes, unbroadcast
 
 SHAPES = array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3)
 # Small integers: sums of their products are exact in every order.
@@ -135,23 +135,28 @@ def test_axes_may_be_numpy_integers():
     assert normalize_axes([np.int64(0), -2], 3) == (0, 1)
 
 
-ODD = [0.0, -0.0, 1.5, -2.0, np.inf, -np.inf, np.nan, 1e-310]
+@given(
+    pair=broadcastable_shapes((3, 2), max_dims=3).flatmap(
+        lambda shape: st.tuples(st.just(shape), st.integers(0, 2**16))
+    ),
+    dtype=st.sampled_from(["f2", "f4", "f8", ">f4", "g", "c8", "i4"]),
+)
+def test_keep_is_where(pair, dtype):
+    shape, seed = pair
+    rng = np.random.default_rng(seed)
+    specials = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.5, -2.0]
+    g = rng.choice(specials[:1] + specials[5:] if dtype == "i4" else specials, (2, 3)).astype(dtype)
+    for entries in (g, g.T[::-1], g.T.copy()):
+        mask = rng.integers(0, 2, shape if entries.shape == (3, 2) else (3,)) == 1
+        kept, wanted = keep(entries, mask), np.where(mask, entries, 0.0)
+        np.testing.assert_array_equal(kept, wanted)
+        np.testing.assert_array_equal(np.signbit(kept.real), np.signbit(wanted.real))
+        assert kept.dtype.char == wanted.dtype.char
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble, np.complex64])
-def test_taken_is_where_bit_for_bit(dtype):
-    with np.errstate(all="ignore"):
-        g = np.array(ODD * 4, dtype).reshape(4, 8)
-    for g_seen in (g, g.T, g[:, ::-2], g[0], g[:0], np.broadcast_to(g[0], (3, 8))):
-        masks = [np.arange(g_seen.size).reshape(g_seen.shape) % 3 == 0, True, np.array(False)]
-        masks += [np.ones((5, *g_seen.shape), bool), masks[0].astype(int), masks[0][..., :1]]
-        for mask in masks:
-            found, wanted = taken(mask, g_seen), np.where(mask, g_seen, 0.0)
-            assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
-            assert found.tobytes() == wanted.tobytes()
-    assert taken(np.True_, np.float32(2.0)) == 2.0
-
-
-def test_taken_lies_in_memory_as_its_arguments_do():
-    g = np.ones((3, 4)).T
-    assert taken(g > 0, g).flags.f_contiguous
+def test_keep_of_what_is_no_array():
+    assert keep(np.float32(2), np.True_) == 2
+    assert keep(np.float64(np.nan), np.False_) == 0
+    x = at.tensor([1.0, 2.0], requires_grad=True)
+    keep(x, np.array([True, False])).sum().backward()
+    assert x.grad.tolist() == [1, 0]
