@@ -114,7 +114,7 @@ def _columns_of(windows, groups, dtype):
     for rows, columns, place in _blocks(windows):
         part = windows[:, :, :, rows, columns]
         wide = place.stop - place.start
-        if part.shape[1:3] == (1, 1) and part.dtype == dtype:  # is a matrix already
+        if part.shape[1:3] == (1, 1):  # is a matrix already
             matrix = part.reshape(groups, part.shape[0] // groups, wide)
         else:
             memory = _matrix(windows, groups, wide, dtype) if memory is None else memory
