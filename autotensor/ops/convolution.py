@@ -85,7 +85,8 @@ def _blocks(windows):
     each = channels * kernel[0] * kernel[1] * images
     # About a megabyte of windows, but not so few that products of matrices become slow.
     most = max(2**18 // max(each, 1), 512 // max(images, 1), 1)
-    rows, columns = max(most // max(width, 1), 1), min(most, width)
+    rows, columns = max(most // width, 1), min(most, width)
+    rows, columns = (-(-n // -(-n // m)) for n, m in ((height, rows), (width, columns)))  # evenly
     for top in range(0, height, rows):
         for left in range(0, width, columns):
             bottom, right = min(top + rows, height), min(left + columns, width)
