@@ -191,8 +191,8 @@ def _names(statement):
 
 
 def _keywords(call):
-    """The keywords of a declaration, but for the function that stands in for the one declared."""
-    return [k for k in call.keywords if k.arg != "compute"]
+    """The keywords of a declaration, but for the functions that the one declared is made of."""
+    return [k for k in call.keywords if k.arg not in ("compute", "source")]
 
 
 def _sources(statement, declared):

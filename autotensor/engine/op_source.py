@@ -1,15 +1,16 @@
-"""The text that a user gives an op by ``source=``, for `autotensor.source`."""
+"""How `autotensor.source` writes an op: the text that a user gives, or the function's own."""
 
 from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from autotensor import errors
 
-__all__ = ["op_source"]
+__all__ = ["definition", "op_source"]
 
 _PLAIN = (bool, int, float, complex, str, type(None))
 
@@ -60,6 +61,18 @@ def op_source(
                 name, f"source= names {node.id!r}, which is no argument; it is to need np alone"
             )
     return text
+
+
+def definition(function: Callable[..., Any]) -> str:
+    """The definition of a function of this package, without docstring, comments and types."""
+    tree: Any = ast.parse(inspect.getsource(function))
+    if ast.get_docstring(tree.body[0]):
+        del tree.body[0].body[0]
+    tree.body[0].returns = None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+    return ast.unparse(tree)
 
 
 def _parsed(name: str, text: str, mode: str) -> Any:

@@ -91,7 +91,7 @@ class Op:
     defaults, keywords : of arguments whose default is no literal; that are given by name only.
     checked : options that no rule names: a call that needs a gradient may not give them.
     cases, domain, complex : what the tests run the rules on, as plain data; see CONTRIBUTING.
-    source : how `at.source` writes the function: a definition in NumPy alone, or a name of NumPy's.
+    source : how `at.source` writes it: a definition in NumPy alone, NumPy's name, or its functions.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Op:
         cases: Sequence[Mapping[str, Any]] = (),
         domain: str | Mapping[str, str] = "real",
         complex: bool | None = None,
-        source: str = "",
+        source: str | tuple[Callable[..., Any], ...] = "",
     ) -> None:
         self.function = function
         self.compute = compute or function

@@ -1,5 +1,9 @@
 """A small network layer, made of nothing but ops: no derivative is written here."""
 
+from autotensor.nn.convolution import AvgPool2d as AvgPool2d
+from autotensor.nn.convolution import Conv2d as Conv2d
+from autotensor.nn.convolution import Flatten as Flatten
+from autotensor.nn.convolution import MaxPool2d as MaxPool2d
 from autotensor.nn.layers import Dense as Dense
 from autotensor.nn.layers import Relu as Relu
 from autotensor.nn.layers import Sequential as Sequential
@@ -9,14 +13,24 @@ from autotensor.ops.activation import logsumexp as logsumexp
 from autotensor.ops.activation import relu as relu
 from autotensor.ops.activation import sigmoid as sigmoid
 from autotensor.ops.activation import softmax as softmax
+from autotensor.ops.convolution import conv2d as conv2d
+from autotensor.ops.pooling import avg_pool2d as avg_pool2d
+from autotensor.ops.pooling import max_pool2d as max_pool2d
 
 __all__ = [
     "MSE",
+    "AvgPool2d",
+    "Conv2d",
     "Dense",
+    "Flatten",
+    "MaxPool2d",
     "Module",
     "Relu",
     "Sequential",
+    "avg_pool2d",
+    "conv2d",
     "logsumexp",
+    "max_pool2d",
     "relu",
     "sigmoid",
     "softmax",

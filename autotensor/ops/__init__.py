@@ -3,10 +3,12 @@
 from autotensor.ops import (
     activation,
     constants,
+    convolution,
     einsum,
     elementwise,
     indexing,
     linalg,
+    pooling,
     reduction,
     shape,
 )
@@ -14,10 +16,12 @@ from autotensor.ops import (
 __all__ = [
     "activation",
     "constants",
+    "convolution",
     "einsum",
     "elementwise",
     "indexing",
     "linalg",
+    "pooling",
     "reduction",
     "shape",
 ]

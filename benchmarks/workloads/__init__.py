@@ -1,7 +1,7 @@
 """What is timed, by name: at the size that the README shows, at a smaller and a larger one."""
 
 from benchmarks.contenders import Workload
-from benchmarks.workloads import chain, deep_chain, elementwise, gather, rnn, training
+from benchmarks.workloads import chain, cnn, deep_chain, elementwise, gather, rnn, training
 
 WORKLOADS: dict[str, list[Workload]] = {
     "training-step": training.WORKLOADS,
@@ -11,4 +11,5 @@ WORKLOADS: dict[str, list[Workload]] = {
     "elementwise-float32": elementwise.FLOAT32,
     "rnn": rnn.WORKLOADS,
     "gather": gather.WORKLOADS,
+    "cnn": cnn.WORKLOADS,
 }

@@ -20,6 +20,7 @@ from autotensor.drawing.numpy_source.literals import (
 )
 from autotensor.drawing.numpy_source.program import Call, Program, Ref, refs_in
 from autotensor.drawing.numpy_source.rewriting import function_of
+from autotensor.engine.op_source import definition
 from autotensor.engine.primitive import Op
 from autotensor.errors import UnwritableError
 from autotensor.naming import written
@@ -201,11 +202,17 @@ class _Writing:
     def _called(self, call: Call) -> str:
         """What the text calls the function, which it imports or defines as needed."""
         function = call.function
-        if isinstance(function, Op) and function.source.startswith("np."):
-            return function.source
-        if isinstance(function, Op) and function.source:
+        source = function.source if isinstance(function, Op) else ""
+        if isinstance(source, tuple):
+            for part in source:
+                self._claim(part.__name__, part)
+                self.helpers[part.__name__] = definition(part)
+            return str(source[-1].__name__)
+        if source.startswith("np."):
+            return source
+        if isinstance(function, Op) and source:
             self._claim(function.name, function)
-            self.helpers[function.name] = function.source.strip("\n")
+            self.helpers[function.name] = source.strip("\n")
             return function.name
         target = function.function if isinstance(function, Op) and not function.users else function
         owner = getattr(target, "__self__", None)
