@@ -1,23 +1,37 @@
 """A small network layer, made of nothing but ops: no derivative is written here."""
 
+from autotensor.nn.embedding import Embedding as Embedding
+from autotensor.nn.functions import cross_entropy as cross_entropy
+from autotensor.nn.functions import layer_norm as layer_norm
 from autotensor.nn.layers import Dense as Dense
 from autotensor.nn.layers import Relu as Relu
 from autotensor.nn.layers import Sequential as Sequential
 from autotensor.nn.losses import MSE as MSE
+from autotensor.nn.losses import CrossEntropy as CrossEntropy
 from autotensor.nn.module import Module as Module
+from autotensor.nn.normalization import LayerNorm as LayerNorm
+from autotensor.ops.activation import log_softmax as log_softmax
 from autotensor.ops.activation import logsumexp as logsumexp
 from autotensor.ops.activation import relu as relu
 from autotensor.ops.activation import sigmoid as sigmoid
 from autotensor.ops.activation import softmax as softmax
+from autotensor.ops.normalization import standardize as standardize
 
 __all__ = [
     "MSE",
+    "CrossEntropy",
     "Dense",
+    "Embedding",
+    "LayerNorm",
     "Module",
     "Relu",
     "Sequential",
+    "cross_entropy",
+    "layer_norm",
+    "log_softmax",
     "logsumexp",
     "relu",
     "sigmoid",
     "softmax",
+    "standardize",
 ]

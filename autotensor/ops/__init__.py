@@ -7,6 +7,8 @@ from autotensor.ops import (
     elementwise,
     indexing,
     linalg,
+    losses,
+    normalization,
     reduction,
     shape,
 )
@@ -18,6 +20,8 @@ __all__ = [
     "elementwise",
     "indexing",
     "linalg",
+    "losses",
+    "normalization",
     "reduction",
     "shape",
 ]

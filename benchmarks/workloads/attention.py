@@ -94,9 +94,11 @@ def attend(size: Size, softmax: Any, u: Any, wq: Any, wk: Any, wv: Any, wo: Any)
     """The heads' results and their projection, with any library's arrays and its softmax."""
     batch, length, width, heads = size
     apart = (batch, length, heads, width // heads)
-    q, k, v = ((u @ w).reshape(apart).swapaxes(1, 2) for w in (wq, wk, wv))
-    p = softmax(q @ k.swapaxes(2, 3) * float((width // heads) ** -0.5))
-    return (p @ v).swapaxes(1, 2).reshape((batch, length, width)) @ wo
+    rows = u.reshape((batch * length, width))
+    q, k, v = ((rows @ w).reshape(apart).swapaxes(1, 2) for w in (wq, wk, wv))
+    p = softmax((q * float((width // heads) ** -0.5)) @ k.swapaxes(2, 3))
+    mixed = (p @ v).swapaxes(1, 2).reshape((batch * length, width))
+    return (mixed @ wo).reshape((batch, length, width))
 
 
 def with_autotensor(size: Size) -> Ready:
