@@ -12,7 +12,10 @@ import numpy as np
 _BLAS = "fdFD"
 _SMALL = 4096
 
-__all__ = ["broadcast", "expand", "normalize_axes", "pick", "unbroadcast"]
+# Integers of the same size, by the letter of a float.
+_INTEGERS = {"e": "i2", "f": "i4", "d": "i8"}
+
+__all__ = ["broadcast", "expand", "keep", "normalize_axes", "pick", "unbroadcast"]
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
@@ -91,6 +94,18 @@ def expand(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
         return g
     reduced = normalize_axes(axis, len(shape))
     return g.reshape(tuple(1 if i in reduced else n for i, n in enumerate(shape)))
+
+
+def keep(g: Any, mask: Any) -> Any:
+    """`g` where the boolean mask is, and exactly 0 elsewhere, whatever `g` is there.
+
+    ``np.where(mask, g, 0.0)``; for arrays, whose bits it multiplies by 0 or 1, several times faster.
+    """
+    if type(g) is np.ndarray and type(mask) is np.ndarray and mask.dtype.char == "?":
+        kind = _INTEGERS.get(g.dtype.char)
+        if kind is not None:
+            return (g.view(kind) * mask).view(g.dtype)
+    return np.where(mask, g, 0.0)
 
 
 def pick(g: Any, mask: Any) -> Any:

@@ -70,7 +70,7 @@ def cross_entropy(
         raise ValueError(f"label_smoothing must be from 0 to 1, got {label_smoothing!r}")
     if not isinstance(labels, (Tensor, np.ndarray)):
         labels = np.asarray(labels)
-    shape, kind = np.shape(logits), labels.dtype.kind
+    shape, kind = logits.shape, labels.dtype.kind
     if not shape or not shape[-1]:
         raise ValueError(f"cross_entropy needs logits of shape (..., classes), got {shape}")
     if kind not in "iuf":
@@ -143,8 +143,8 @@ def layer_norm(
     array([[-1.,  1.],
            [ 0.,  0.]])
     """
-    shape = np.shape(x)
-    shapes = {np.shape(a) for a in (weight, bias) if a is not None} or {shape[-1:]}
+    shape = x.shape
+    shapes = {a.shape for a in (weight, bias) if a is not None} or {shape[-1:]}
     (trailing, *others) = shapes
     if others or not trailing or shape[len(shape) - len(trailing) :] != trailing:
         raise ValueError(

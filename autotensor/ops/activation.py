@@ -15,7 +15,7 @@ def dot_along(a, b, axis=-1):
     return (a * b).sum(axis, keepdims=True)
 
 
-def by_softmax(t, out, axis=-1):
+def by_softmax(t, out, axis):
     """`t` by the Jacobian of a softmax, `out`; it is symmetric."""
     result = t - dot_along(t, out, axis)
     result *= out

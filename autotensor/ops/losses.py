@@ -18,7 +18,7 @@ excess = rule(
     _excess,
     signature="logits, labels",
     name="excess",
-    logits=lambda g, logits: by_softmax(g, softmax(logits)),
+    logits=lambda g, logits: by_softmax(g, softmax(logits), -1),
     complex=False,
     cases=[
         {"logits": (4, 3), "labels": np.array([2, 0, 2, 1])},
@@ -76,7 +76,7 @@ cross_entropy = rule(
         {"logits": (4, 3), "labels": np.array([2, 0, 2, 1]), "reduction": "sum"},
         {"logits": (2, 2, 3), "labels": np.array([[0, 1], [2, 2]]), "reduction": "none"},
         {"logits": (3,), "labels": np.array(1)},
-        {"logits": (4, 3), "labels": (4, 3)},
+        {"logits": (2, 2, 3), "labels": (2, 2, 3)},
         {"logits": (3, 2), "labels": (3, 2), "reduction": "none"},
         {"logits": (2, 3), "labels": (2, 3), "reduction": "sum"},
     ],

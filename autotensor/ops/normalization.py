@@ -6,16 +6,21 @@ from autotensor.engine.primitive import rule
 from autotensor.ops.activation import dot_along
 
 
-def _count(x):
-    return max(x.shape[-1], 1)
+def _mean(x):
+    """The mean along the last axis, which is kept."""
+    return np.einsum("...i->...", x)[..., None] / max(x.shape[-1], 1)
+
+
+def _mean_product(a, b):
+    return dot_along(a, b) / max(a.shape[-1], 1)
 
 
 def _centred(x, eps):
     """`x` minus its mean along the last axis, and 1 / sqrt(variance + eps)."""
     if x.dtype.itemsize == 2:  # squares of float16 soon overflow
         x = x.astype(np.float32)
-    centred = x - x.sum(-1, keepdims=True) / _count(x)
-    return centred, 1 / np.sqrt(dot_along(centred, centred) / _count(x) + eps)
+    centred = x - _mean(x)
+    return centred, 1 / np.sqrt(_mean_product(centred, centred) + eps)
 
 
 def _standardize(x, eps=1e-5):
@@ -27,8 +32,8 @@ def _standardize(x, eps=1e-5):
 def _standardize_vjp(g, x, out, eps):
     # The factor is computed again from x: to keep it would take a second result.
     _, scale = _centred(x, eps)
-    result = g - g.sum(-1, keepdims=True) / _count(x)
-    result -= out * (dot_along(g, out) / _count(x))
+    result = g - _mean(g)
+    result -= out * _mean_product(g, out)
     return result * scale
 
 
@@ -38,5 +43,5 @@ standardize = rule(
     name="standardize",
     x=_standardize_vjp,
     complex=False,
-    cases=[{"x": (3,)}, {"x": (2, 3)}, {"x": (2, 2, 4), "eps": 0.5}],
+    cases=[{"x": (3,)}, {"x": (2, 3)}, {"x": (2, 0)}, {"x": (2, 2, 4), "eps": 0.5}],
 )

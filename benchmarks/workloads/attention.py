@@ -112,7 +112,7 @@ def with_autotensor(size: Size) -> Ready:
             a.grad = None
         u = at.nn.layer_norm(x, scale, shift, eps=EPS)
         y = x + attend(size, at.nn.softmax, u, *projections)
-        (y * y).mean().backward()
+        np.square(y).mean().backward()
 
     return step, lambda: [a.grad.numpy() for a in given]
 
