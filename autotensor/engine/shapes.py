@@ -99,7 +99,7 @@ def expand(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
 def keep(g: Any, mask: Any) -> Any:
     """`g` where the boolean mask is, and exactly 0 elsewhere, whatever `g` is there.
 
-    ``np.where(mask, g, 0.0)``; for arrays, whose bits it multiplies by 0 or 1, several times faster.
+    ``np.where(mask, g, 0.0)``, but several times faster: it multiplies the bits by 0 or 1.
     """
     if type(g) is np.ndarray and type(mask) is np.ndarray and mask.dtype.char == "?":
         kind = _INTEGERS.get(g.dtype.char)

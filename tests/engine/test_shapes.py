@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, broadcastable_shapes
 
 import autotensor as at
-from autotensor.engine.shapes import broadcast, expand, normalize_axes, unbroadcast
+from autotensor.engine.shapes import broadcast, expand, keep, normalize_axes, unbroadcast
 
 SHAPES = array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3)
 # Small integers: sums of their products are exact in every order.
@@ -133,3 +133,30 @@ def test_normalized_axes_mean_the_same_and_are_not_negative(reduction):
 def test_axes_may_be_numpy_integers():
     assert normalize_axes(np.int64(-1), 3) == (2,)
     assert normalize_axes([np.int64(0), -2], 3) == (0, 1)
+
+
+@given(
+    pair=broadcastable_shapes((3, 2), max_dims=3).flatmap(
+        lambda shape: st.tuples(st.just(shape), st.integers(0, 2**16))
+    ),
+    dtype=st.sampled_from(["f2", "f4", "f8", ">f4", "g", "c8", "i4"]),
+)
+def test_keep_is_where(pair, dtype):
+    shape, seed = pair
+    rng = np.random.default_rng(seed)
+    specials = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.5, -2.0]
+    g = rng.choice(specials[:1] + specials[5:] if dtype == "i4" else specials, (2, 3)).astype(dtype)
+    for entries in (g, g.T[::-1], g.T.copy()):
+        mask = rng.integers(0, 2, shape if entries.shape == (3, 2) else (3,)) == 1
+        kept, wanted = keep(entries, mask), np.where(mask, entries, 0.0)
+        np.testing.assert_array_equal(kept, wanted)
+        np.testing.assert_array_equal(np.signbit(kept.real), np.signbit(wanted.real))
+        assert kept.dtype.char == wanted.dtype.char
+
+
+def test_keep_of_what_is_no_array():
+    assert keep(np.float32(2), np.True_) == 2
+    assert keep(np.float64(np.nan), np.False_) == 0
+    x = at.tensor([1.0, 2.0], requires_grad=True)
+    keep(x, np.array([True, False])).sum().backward()
+    assert x.grad.tolist() == [1, 0]
