@@ -15,26 +15,31 @@ def _mean_product(a, b):
     return dot_along(a, b) / max(a.shape[-1], 1)
 
 
+def _wide(x):
+    """`x`; float16, whose squares soon overflow, as float32."""
+    return x.astype(np.float32) if x.dtype.itemsize == 2 else x
+
+
 def _centred(x, eps):
     """`x` minus its mean along the last axis, and 1 / sqrt(variance + eps)."""
-    if x.dtype.itemsize == 2:  # squares of float16 soon overflow
-        x = x.astype(np.float32)
     centred = x - _mean(x)
     return centred, 1 / np.sqrt(_mean_product(centred, centred) + eps)
 
 
 def _standardize(x, eps=1e-5):
-    centred, scale = _centred(x, eps)
-    centred *= scale
-    return centred.astype(x.dtype) if x.dtype.itemsize == 2 else centred
+    out, scale = _centred(_wide(x), eps)
+    out *= scale
+    return out.astype(x.dtype) if x.dtype.itemsize == 2 else out
 
 
 def _standardize_vjp(g, x, out, eps):
     # The factor is computed again from x: to keep it would take a second result.
-    _, scale = _centred(x, eps)
+    g, out = _wide(g), _wide(out)
+    _, scale = _centred(_wide(x), eps)
     result = g - _mean(g)
     result -= out * _mean_product(g, out)
-    return result * scale
+    result *= scale
+    return result
 
 
 standardize = rule(
