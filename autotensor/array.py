@@ -53,13 +53,6 @@ class Tensor:
         self._node = node
         self._place = None
 
-    def __getattr__(self, name: str) -> Any:
-        # A write to memory that tensors share takes away what they knew of it; see Storage.
-        if name == "_data" or name == "_node":
-            self._place.restore(self)
-            return object.__getattribute__(self, name)
-        raise AttributeError(f"'Tensor' object has no attribute {name!r}")
-
     # -- the array -------------------------------------------------------------------------------
 
     @property
@@ -326,6 +319,9 @@ class Tensor:
     __hash__ = object.__hash__
 
     if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
         T: Tensor
         mT: Tensor
         real: Tensor

@@ -10,14 +10,13 @@ import numpy as np
 
 from autotensor import anomaly, errors
 from autotensor.array import Tensor, attach
-from autotensor.engine.graph import Leaf, Node, fragility, next_number
+from autotensor.engine.graph import Leaf
 from autotensor.engine.memory import Window
 from autotensor.engine.modes import RECORD, TRACE, mode
-from autotensor.engine.plan import INPUTS, RESULT
 from autotensor.engine.primitive import TABLE, Composite, Op
 from autotensor.engine.several import like
 from autotensor.naming import argument_where, by_register, by_rule, nearest, public
-from autotensor.results import SCALARS, in_places, record_several
+from autotensor.results import SCALARS, in_places, record, record_several
 from autotensor.storage import note_view
 
 __all__ = [
@@ -34,67 +33,17 @@ __all__ = [
 ]
 
 NO_OPTIONS: dict[str, Any] = {}
-_new = object.__new__
 # Options that every ufunc takes, and that a derivative does not depend on.
 _OF_UFUNCS = frozenset({"dtype", "casting", "order", "subok", "signature"})
-_FLOAT64 = np.dtype(float)
 _OBJECT = np.dtype(object)
 _ARRAYS = (np.ndarray, np.generic, list, tuple, *SCALARS)
-
-
-def record(
-    op: Op, mask: int, parents: tuple[Any, ...], values: tuple[Any, ...], out: Any, options: Any
-) -> Tensor:
-    """`out` as a Tensor with a node; the inputs in `mask` are tracked."""
-    dtype = out.dtype
-    plan = op.plans.get(mask) if dtype is _FLOAT64 or dtype.kind == "f" else None
-    if plan is None:
-        kind = dtype.kind
-        if kind in "iub":
-            return Tensor(out, None)
-        if kind not in "fc":
-            way = f"conversion to {dtype}"
-            raise errors.lost_gradient(way, out.shape, None, "x.detach() first")
-        if kind == "c" and not op.complex:
-            raise errors.real_only(public(op.function, op.name), dtype)
-        plan = op.plan(mask, len(parents), kind == "c")
-    keeps = plan.keeps
-    if keeps is INPUTS:
-        kept = values
-    elif keeps is RESULT:
-        kept = (out,)
-    else:
-        kept = keeps(values, out) if keeps is not None else ()
-    # What Node(...) and Tensor(...) do, without the calls, which small ops would feel.
-    node = _new(Node)
-    node.plan = plan
-    node.parents = parents
-    node.kept = kept
-    node.options = options
-    node.shape = out.shape
-    node.dtype = dtype
-    node.number = next_number()
-    node.notes = node.calls = None
-    ends = plan.ends
-    if ends is None or options:
-        node.fragile = fragility(plan, parents, options)
-    else:
-        first, last = ends
-        low = parents[first].fragile
-        high = parents[last].fragile
-        node.fragile = plan.above[low if low > high else high]
-    result = _new(Tensor)
-    result._data = out
-    result._node = node
-    result._place = None
-    return result
 
 
 def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Run `op` and record it, if an input is tracked and gradients are recorded."""
     if op.unary and len(args) == 1 and not kwargs and type(args[0]) is Tensor:
         return apply_to_one(op, args[0], op.compute)
-    raw = [a._data if type(a) is Tensor else _unwrap_nested(a) for a in args]
+    raw = [a._data if isinstance(a, Tensor) else _unwrap_nested(a) for a in args]
     raw_kwargs = {k: unwrap(v) for k, v in kwargs.items()} if kwargs else kwargs
     out = op.function(*raw, **raw_kwargs)
     view = None
@@ -219,7 +168,7 @@ def _recorded(
     parents: list[Any] = []
     foreign: list[int] = []
     for slot, (x, value) in enumerate(zip(originals, inputs, strict=True)):
-        if type(x) is Tensor:
+        if isinstance(x, Tensor):
             node = x._node or x._leaf()
             if node.requires_grad:
                 mask |= 1 << slot
@@ -242,7 +191,7 @@ def _recorded(
         loose = name in op.constants or name in op.nondiff
         if not loose and holds_tracked((original,)):
             raise errors.no_rule(public(op.function, op.name), name, (), by_rule(op, name))
-        if type(original) is not Tensor:
+        if not isinstance(original, Tensor):
             own = owned(options[name])
             options[name] = np.asarray(own) if name in op.constants else own
     if not mask:
@@ -279,7 +228,7 @@ def owned(value: Any) -> Any:
 def _share(result: Tensor, out: np.ndarray[Any, Any], args: Sequence[Any]) -> None:
     """Note the argument that `out`, the array of `result`, is a view of, if there is one."""
     for a in args:
-        if type(a) is Tensor and _sees(out, a._data):
+        if isinstance(a, Tensor) and _sees(out, a._data):
             return note_view(result, out, a)
     return None
 
@@ -293,7 +242,7 @@ def _sees(out: np.ndarray[Any, Any], x: Any) -> bool:
 
 def unwrap(value: Any) -> Any:
     """`value` with every Tensor in it, also inside tuples and lists, replaced by its array."""
-    return value._data if type(value) is Tensor else _unwrap_nested(value)
+    return value._data if isinstance(value, Tensor) else _unwrap_nested(value)
 
 
 def _unwrap_nested(value: Any) -> Any:
@@ -358,7 +307,7 @@ def _flat(values: Sequence[Any]) -> list[Any]:
 
 def _read_only(value: Any) -> Any:
     """`value` unwrapped so that a function which writes to its argument raises."""
-    if type(value) is not Tensor or not isinstance(value._data, np.ndarray):
+    if not isinstance(value, Tensor) or not isinstance(value._data, np.ndarray):
         return unwrap(value)
     view = value._data.view()
     view.flags.writeable = False
@@ -384,7 +333,7 @@ def _apart(result: Any, arrays: Sequence[np.ndarray[Any, Any]]) -> Any:
 def holds_tracked(values: Any) -> bool:
     """Whether a Tensor that requires grad is among `values`, or in tuples and lists there."""
     return any(
-        v.requires_grad if type(v) is Tensor else type(v) in (list, tuple) and holds_tracked(v)
+        v.requires_grad if isinstance(v, Tensor) else type(v) in (list, tuple) and holds_tracked(v)
         for v in values
     )
 

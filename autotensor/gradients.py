@@ -27,7 +27,7 @@ def deposit(gradients: dict[Any, Any]) -> None:
 def sum_gradients(old: Tensor | None, g: Any) -> Tensor:
     """A new Tensor: the gradient `old` plus `g`."""
     if old is None:
-        if type(g) is Tensor:
+        if isinstance(g, Tensor):
             return Tensor(solid(g._data), g._node)  # whoever gave it may write to it
         if g.base is not None:  # it may be one number seen many times
             g = solid(g)

@@ -1,4 +1,4 @@
-"""The results of a call as Tensors above one node: several, or one by a rule for all."""
+"""The results of a call as Tensors above a node: one, several, or one by a rule for all."""
 
 from __future__ import annotations
 
@@ -8,14 +8,69 @@ import numpy as np
 
 from autotensor import errors
 from autotensor.array import Tensor
-from autotensor.engine.plan import INPUTS, RESULT
+from autotensor.engine.graph import Node, fragility, next_number
+from autotensor.engine.plan import FRAGILE, INPUTS, RESULT
 from autotensor.engine.primitive import Op
 from autotensor.engine.several import Several, like
 from autotensor.naming import numbers_in, public
 
-__all__ = ["SCALARS", "in_places", "record_several"]
+__all__ = ["SCALARS", "in_places", "record", "record_several"]
 
 SCALARS = frozenset({int, float, complex, bool})
+_new = object.__new__
+_FLOAT64 = np.dtype(float)
+
+
+def record(
+    op: Op, mask: int, parents: tuple[Any, ...], values: tuple[Any, ...], out: Any, options: Any
+) -> Tensor:
+    """`out` as a Tensor with a node; the inputs in `mask` are tracked."""
+    dtype = out.dtype
+    try:
+        plan = op.plans[mask] if dtype is _FLOAT64 or dtype.kind == "f" else None
+    except KeyError:
+        plan = None
+    if plan is None:
+        kind = dtype.kind
+        if kind in "iub":
+            return Tensor(out, None)
+        if kind not in "fc":
+            way = f"conversion to {dtype}"
+            raise errors.lost_gradient(way, out.shape, None, "x.detach() first")
+        if kind == "c" and not op.complex:
+            raise errors.real_only(public(op.function, op.name), dtype)
+        plan = op.plan(mask, len(parents), kind == "c")
+    keeps = plan.keeps
+    if keeps is INPUTS:
+        kept = values
+    elif keeps is RESULT:
+        kept = (out,)
+    else:
+        kept = keeps(values, out) if keeps is not None else ()
+    # What Node(...) and Tensor(...) do, without the calls, which small ops would feel.
+    node = _new(Node)
+    node.plan = plan
+    node.parents = parents
+    node.kept = kept
+    node.options = options
+    node.shape = out.shape
+    node.dtype = dtype
+    node.number = next_number()
+    node.notes = node.calls = None
+    if plan.always:
+        node.fragile = FRAGILE
+    elif plan.ends is None or options:
+        node.fragile = fragility(plan, parents, options)
+    else:
+        first, last = plan.ends
+        low = parents[first].fragile
+        high = parents[last].fragile
+        node.fragile = plan.above[low if low > high else high]
+    result = _new(Tensor)
+    result._data = out
+    result._node = node
+    result._place = None
+    return result
 
 
 def record_several(
@@ -75,7 +130,7 @@ def _scalars(result: Any) -> Any:
 
 def in_places(made: Any) -> list[tuple[int | None, Tensor]]:
     """The Tensors among results, with their places; of one result the place is None."""
-    if type(made) is Tensor:
+    if isinstance(made, Tensor):
         return [(None, made)]
     parts = enumerate(made if isinstance(made, (tuple, list)) else ())
-    return [(place, part) for place, part in parts if type(part) is Tensor]
+    return [(place, part) for place, part in parts if isinstance(part, Tensor)]

@@ -7,7 +7,7 @@ recorded as an op of the whole, after which every view is an op of the new whole
 the old value notices, and every view has the right gradient.
 
 A write takes away what the tensors knew of their memory, their array and their node; they are made
-anew when somebody asks (`Tensor.__getattr__`). So a write costs the same however many views there
+anew when somebody asks (`Stale`). So a write costs the same however many views there
 are, and a tensor that is never written to pays for a view one entry in a list.
 """
 
@@ -39,6 +39,34 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
+
+
+class Stale(Tensor):  # type: ignore[misc]
+    """A Tensor that a write took its array and node away from, until somebody asks for one.
+
+    A class of its own, as a class with ``__getattr__`` makes every attribute cost ten times as
+    much. So ``type(x) is Tensor`` may be asked only where all goes well if a tensor is left out.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "_data" and name != "_node":
+            raise AttributeError(f"'Tensor' object has no attribute {name!r}")
+        with _LOCK:
+            self._place.restore(self)
+            found = object.__getattribute__(self, name)
+            self.__class__ = Tensor  # type: ignore[assignment]
+        return found
+
+
+def _forget(tensor: Tensor) -> None:
+    """Take away from `tensor` its array and its node."""
+    with _LOCK:
+        tensor.__class__ = Stale
+        for slot in ("_data", "_node"):
+            with contextlib.suppress(AttributeError):
+                delattr(tensor, slot)
 
 
 class Storage:
@@ -115,9 +143,7 @@ class Storage:
                 tensor._place = self.share(tensor, Window(tensor._data, self.array))
             elif place is not self and (type(place) is not View or place.storage is not self):
                 continue  # it has left for memory of its own
-            for slot in ("_data", "_node"):
-                with contextlib.suppress(AttributeError):
-                    delattr(tensor, slot)
+            _forget(tensor)
         self.fresh.clear()
         self.written = True
         if not self._is_free():
@@ -234,7 +260,7 @@ def note_view(result: Tensor, out: Array, tensor: Tensor) -> None:
         window.within(place.window)
     result._place = storage.share(result, window)
     if storage.written and type(place) is View:
-        del result._data, result._node
+        _forget(result)
         return
     if storage.written:
         result._data = _cut(window, storage.array)
@@ -255,7 +281,7 @@ def read(tensor: Tensor, index: Any) -> Tensor:
     if isinstance(part, np.ndarray):
         result = Tensor(None, None)
         result._place = View(storage, Window(part, seen).within(outer), quiet)
-        del result._data, result._node
+        _forget(result)
         return result
     return Tensor(part, View(storage, Window(seen[(*index, ...)], storage.array), quiet).node())
 
@@ -276,4 +302,4 @@ def _held_once() -> int:
 
 
 _HELD_ONCE = _held_once()
-_LOCK = threading.Lock()
+_LOCK = threading.RLock()

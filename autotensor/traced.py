@@ -55,7 +55,7 @@ def call_of(
 
 def _node_of(value: Any, known: Mapping[int, Leaf]) -> Any:
     """`value` with nodes in place of Tensors and arrays."""
-    if type(value) is Tensor:
+    if isinstance(value, Tensor):
         node = value._node or value._leaf()
         if type(node) is Leaf and not node.requires_grad:
             node.notes = {"value": value._data, **(node.notes or {})}

@@ -127,6 +127,7 @@ def open_alias(x: Any) -> Tensor:
             raise errors.no_dtype_for_grad(x.dtype)
         if x.requires_grad and recording():
             alias: Tensor = apply(_ALIAS, (x,), {})
+            alias._data = alias._data  # read, if it is a view that was to be read later
             alias._place = None  # a write to the alias is the function's own affair
             return alias
         data = x._data

@@ -30,7 +30,7 @@ _COPY = op_of(np.copy)
 
 def tracks(*values: Any) -> bool:
     """Whether an op on these values is recorded."""
-    return recording() and any(type(v) is Tensor and v.requires_grad for v in values)
+    return recording() and any(isinstance(v, Tensor) and v.requires_grad for v in values)
 
 
 def write(tensor: Tensor, index: Any, value: Any) -> None:
@@ -42,7 +42,7 @@ def write(tensor: Tensor, index: Any, value: Any) -> None:
     asked, index = index, unwrap(index)
     if tracks(value) and storage.array.dtype.kind not in "fc":
         raise errors.write_dtype(value.dtype, storage.array.dtype)
-    if type(value) is not Tensor and type(value) not in SCALARS:
+    if not isinstance(value, Tensor) and type(value) not in SCALARS:
         value = np.asarray(value)  # raises for a list that holds tracked tensors
     records = tracks(value) or isinstance(storage.node, Node)
     if window is not None and (records or tracing) and not is_basic(asked):
@@ -259,7 +259,7 @@ def _spread(result: Any, shape: tuple[int, ...]) -> Any:
 
 def add_at(ufunc: np.ufunc, name: str, target: Any, *rest: Any) -> None:
     """``ufunc.at``; of a Tensor on a copy, because NumPy's writes even to read-only arrays."""
-    if type(target) is not Tensor:
+    if not isinstance(target, Tensor):
         if tracks(*rest):
             raise errors.filled_ndarray()
         ufunc.at(target, *map(unwrap, rest))
@@ -346,7 +346,7 @@ def _plain(value: Any) -> Any:
 
 def _known(value: Any, name: str) -> Any:
     """`value` without Tensors, which may be none where it is noted what is done with them."""
-    if type(value) is Tensor and mode.get() & TRACE:
+    if isinstance(value, Tensor) and mode.get() & TRACE:
         raise errors.untraced(name)
     return unwrap(value)
 
@@ -359,7 +359,7 @@ def _writer(function: Any, write_to: Any) -> Any:
     """`write_to` for a Tensor; NumPy's function for an ndarray, which takes no gradient in."""
 
     def writer(target: Any, *args: Any, **kwargs: Any) -> None:
-        if type(target) is Tensor:
+        if isinstance(target, Tensor):
             write_to(target, *args, **kwargs)
         elif tracks(*args, *kwargs.values()):
             raise errors.filled_ndarray()

@@ -8,7 +8,7 @@ import pytest
 
 import autotensor as at
 from autotensor.engine.memory import Window
-from autotensor.storage import Storage, View, is_alone, storage_of, window_of
+from autotensor.storage import Stale, Storage, View, is_alone, storage_of, window_of
 
 
 def address(tensor):
@@ -151,6 +151,64 @@ def test_places_and_windows():
     other = zeros()
     assert storage_of(other) is not storage
     assert is_alone(other)
+
+
+# -- a tensor that a write has passed by ----------------------------------------------------------
+
+USES = {
+    "np.tanh": np.tanh,
+    "x * y": lambda x: at.ones(3, requires_grad=True) * x,
+    "y * x": lambda x: x * at.ones(3, requires_grad=True),
+    "number": lambda x: 2.0 - x,
+    "array": lambda x: np.ones(3) * x,
+    "method": lambda x: x.sum(),
+    "option": lambda x: np.clip(at.ones(3), -1.0, a_max=x),
+    "sequence": lambda x: np.stack([at.ones(3), x]),
+    "index": lambda x: x[1:],
+    "out": lambda x: np.add(1.0, at.ones(3), out=x),
+    "in place": lambda x: x.__imul__(2.0),
+    "written": lambda x: at.zeros(3).__setitem__(..., x),
+    "constant": lambda x: np.argmax(x),
+    "comparison": lambda x: at.ones(3) < x,
+    "np.copyto": lambda x: np.copyto(at.zeros(3), x),
+    "dense": lambda x: at.nn.Dense(3, 2, rng=np.random.default_rng(0))(x),
+    "several": lambda x: np.modf(x.detach()),
+    "requires_grad": lambda x: x.requires_grad,
+    "copy": lambda x: at.tensor(x.detach()),
+    "grad": lambda x: at.grad(lambda y: (y * y).sum())(x),
+    "graph": lambda x: at.graph(x).to_text(),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+@pytest.mark.parametrize("tracked", [False, True])
+def test_it_is_used_like_any_other(use, tracked):
+    def made():
+        base = at.tensor(np.arange(4.0), requires_grad=tracked) * 1.0
+        view = base[1:]
+        base[1] = 0.5
+        return view
+
+    stale, fresh = made(), made()
+    fresh.shape  # noqa: B018  (reads it)
+    assert type(stale) is Stale
+    assert type(fresh) is at.Tensor
+    with at.no_grad() if not tracked else at.enable_grad():
+        found, expected = use(stale), use(fresh)
+    assert str(found) == str(expected)
+    assert getattr(found, "requires_grad", None) == getattr(expected, "requires_grad", None)
+    assert repr(stale) == repr(fresh)
+    assert type(stale) is at.Tensor
+
+
+def test_what_it_does_not_have_is_an_error_as_elsewhere():
+    base = at.tensor(np.arange(4.0))
+    view = base[1:]
+    base[1] = 0.5
+    with pytest.raises(AttributeError, match="'Tensor' object has no attribute 'nothing'"):
+        view.nothing  # noqa: B018
+    with pytest.raises(AttributeError, match="'Tensor' object has no attribute 'nothing'"):
+        at.ones(2).nothing  # noqa: B018
 
 
 # -- nothing is left behind -----------------------------------------------------------------------

@@ -103,7 +103,7 @@ class Call:
 
     def __call__(self, *tensors: Any) -> tuple[Any, ...]:
         result = self.fn(*(tensors if self.plain else self.completed(tensors)))
-        if type(result) is Tensor and result.dtype.kind in "fc":
+        if isinstance(result, Tensor) and result.dtype.kind in "fc":
             return (result,)
         labelled = list(leaves(result, "output"))
         if isinstance(result, (tuple, list)) and not hasattr(result, "_fields"):

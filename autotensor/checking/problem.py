@@ -98,7 +98,7 @@ class Problem:
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
         """Run the function on arrays."""
         results = self._differentiable(*[Tensor(a if a.ndim else a[()], None) for a in arrays])
-        return tuple([r.numpy() if type(r) is Tensor else np.asarray(r) for r in results])
+        return tuple([r.numpy() if isinstance(r, Tensor) else np.asarray(r) for r in results])
 
     def pullback(self, arrays: Sequence[Array] | None = None) -> Callable[[Array], Array]:
         """Give the map from a cotangent to the gradient, both as real vectors."""

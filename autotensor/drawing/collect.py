@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -112,7 +113,21 @@ def graph(
     space = sys._getframe(1).f_locals
     found = _Found(roots, list(given.items()), list(variables_of(space)), arrays_in(space))
     view = View(show, depth, max_nodes, None, radius)
-    return _collect(found, view, focus, backward)
+    with _without_collector():
+        return _collect(found, view, focus, backward)
+
+
+@contextlib.contextmanager
+def _without_collector() -> Iterator[None]:
+    """Pause the garbage collector: of a large graph it looks at each box made here, many times."""
+    pause = gc.isenabled()
+    if pause:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if pause:
+            gc.enable()
 
 
 class _Found(NamedTuple):
@@ -149,38 +164,40 @@ def _collect(found: _Found, view: View, focus: Tensor | str | None, backward: bo
         for dtype in {node.dtype for node in nodes}
     }
     buffers = Buffers()
-    values, held = _held(nodes, buffers)
-    values |= known
+    values, held = _held(nodes, ids, buffers)
+    for node, data in known.items():
+        values[ids[node]] = data
     for node in nodes:
         if node.plan is None and node.notes and "array" in node.notes:
             array = node.notes["array"]()
             name = arrays.get(id(array))
+            value = values[ids[node]]
             # Written to since, it is another one.
-            if name and np.array_equal(values.get(node, array), array, equal_nan=True):
+            if name and (value is None or np.array_equal(value, array, equal_nan=True)):
                 names.setdefault(node, name)
     vertices = []
-    for node in nodes:
+    for rank, node in enumerate(nodes, 1):
         notes = node.notes or _NO_NOTES
         if isinstance(node, Node):
-            gradient = notes.get("grad")
+            kind, op, gradient = "op", node.plan.op.name, notes.get("grad")
             options = _options(node) if node.options else ()
         else:
-            gradient, options = node.grad, ()
-        value, bad = described(values[node]) if node in values else ("", "")
+            kind, op, gradient, options = _kind(node), "", node.grad, ()
+        value, bad = described(values[rank])
         shape, (dtype, itemsize) = node.shape, dtypes[node.dtype]
         vertices.append(
             Vertex(
-                ids[node],
-                _kind(node),
+                rank,
+                kind,
                 names.get(node),
                 shape,
                 dtype,
                 node in starts,
                 value,
-                node.plan.op.name if node.plan else "",
+                op,
                 _arguments(node, ids),
                 options,
-                held.get(node, 0),
+                held[rank],
                 notes.get("line", ""),
                 scopes.get(node, ""),
                 math.prod(shape) * itemsize,
@@ -222,28 +239,27 @@ def _kind(node: Node | Leaf) -> str:
     return "leaf" if node.requires_grad else "constant"
 
 
-def _held(nodes: Iterable[Node | Leaf], buffers: Buffers) -> tuple[dict[Any, Any], dict[Any, int]]:
-    """The values that are held, kept for the backward pass or by `record_values`, by node.
+def _held(
+    nodes: Sequence[Node | Leaf], ids: Mapping[Any, int], buffers: Buffers
+) -> tuple[list[Any], list[int]]:
+    """The values that are held, kept for the backward pass or by `record_values`, by id.
 
     And the bytes that each node keeps, which are counted in `buffers`.
     """
-    values: dict[Any, Any] = {}
-    held: dict[Any, int] = {}
-    for node in nodes:
+    values: list[Any] = [None] * (len(nodes) + 1)
+    held = [0] * (len(nodes) + 1)
+    for rank, node in enumerate(nodes, 1):
         if isinstance(node, Node):
-            pairs = kept_values(node) if node.kept else []
-            if pairs:
-                values.update(
-                    (holder, array)
-                    for array, holder in pairs
-                    if isinstance(holder, (Node, Leaf)) and array.dtype == holder.dtype
-                )
+            if node.kept:
+                for array, holder in kept_values(node):
+                    held[rank] += buffers.add(array, holder)
+                    if isinstance(holder, (Node, Leaf)) and array.dtype == holder.dtype:
+                        values[ids[holder]] = array
             if node.options:
-                pairs += option_arrays(node)
-            if pairs:
-                held[node] = buffers.add(pairs)
+                for array in option_arrays(node):
+                    held[rank] += buffers.add(array, node)
             if node.notes and "value" in node.notes:
-                values[node] = node.notes["value"]
+                values[rank] = node.notes["value"]
     return values, held
 
 
@@ -262,11 +278,11 @@ def _below(starts: Iterable[Node | Leaf]) -> list[Node | Leaf]:
 def _arguments(node: Node | Leaf, ids: Mapping[Any, int]) -> tuple[int | str, ...]:
     """The inputs as a picture shows them; absent ones only where something comes after them."""
     parents = node.parents
-    if len(parents) == 1 and parents[0] in ids:
-        return (ids[parents[0]],)
     if len(parents) == 2 and parents[1] is not None:
         x, y = parents
         return ids.get(x) or argument_text(x), ids.get(y) or argument_text(y)
+    if len(parents) == 1 and parents[0] in ids:
+        return (ids[parents[0]],)
     while parents and parents[-1] is None:
         parents = parents[:-1]
     return tuple([ids.get(parent) or argument_text(parent) for parent in parents])

@@ -14,6 +14,7 @@ from autotensor.naming import count_bad
 __all__ = ["argument_text", "described", "norm"]
 
 _SMALL = 4  # entries of a value that is shown, and of a sequence among the options
+_WORDS = {(n,): f"[{', '.join(['%.4g'] * n)}]" for n in range(1, _SMALL + 1)}
 
 
 def argument_text(value: Any) -> str:
@@ -47,8 +48,13 @@ def described(data: Any) -> tuple[str, str]:
     numbers. Entries that are not finite do not count there; of complex numbers it is their
     absolute values.
     """
-    if type(data) is np.float64:  # long chains of numbers have many
-        return f"{float(data):.4g}", "" if cmath.isfinite(data) else count_bad(data)
+    # Long chains have many of these two; with "nan" and "inf" there is an n in the words.
+    if type(data) is np.float64:
+        words = f"{float(data):.4g}"
+        return words, count_bad(data) if "n" in words else ""
+    if type(data) is np.ndarray and data.dtype.kind == "f" and data.shape in _WORDS:
+        words = _WORDS[data.shape] % tuple(data.tolist())
+        return words, count_bad(data) if "n" in words else ""
     if not isinstance(data, (np.ndarray, np.generic)) or data.dtype.kind not in "biufc":
         return "", ""
     if 0 < data.size <= _SMALL and data.ndim == 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,28 +20,26 @@ class Buffers:
     """The memory that nodes keep for their backward pass, each buffer counted once."""
 
     def __init__(self) -> None:
-        self.sizes: dict[int, int] = {}
-        self.holders: dict[int, Node | Leaf] = {}
+        self.found: dict[int, tuple[int, Node | Leaf]] = {}
 
-    def add(self, arrays: Iterable[tuple[Any, Any]]) -> int:
-        """Count `arrays`, each with its holder; return the bytes that were not counted before."""
-        added = 0
-        for array, holder in arrays:
-            base = array if array.base is None else owner(array)
-            key = id(base)
-            if key not in self.sizes:
-                self.sizes[key] = size = base.nbytes
-                self.holders[key] = holder
-                added += size
-        return added
+    def add(self, array: Any, holder: Any) -> int:
+        """Count `array`; return its bytes, or 0 where its buffer was counted before."""
+        base = array if array.base is None else owner(array)
+        key = id(base)
+        if key in self.found:
+            return 0
+        size: int = base.nbytes
+        self.found[key] = size, holder
+        return size
 
     def summary(self, label: Callable[[int, Any], str]) -> Kept:
         """All buffers together, and the largest, which `label` names."""
-        if not self.sizes:
+        if not self.found:
             return Kept()
-        key = max(self.sizes, key=self.sizes.__getitem__)
-        total = sum(self.sizes.values())
-        return Kept(total, len(self.sizes), self.sizes[key], label(key, self.holders[key]))
+        key = max(self.found, key=lambda key: self.found[key][0])
+        largest, holder = self.found[key]
+        total = sum(size for size, _ in self.found.values())
+        return Kept(total, len(self.found), largest, label(key, holder))
 
 
 def kept_values(node: Any) -> list[tuple[Any, Any]]:
@@ -64,10 +62,10 @@ def kept_values(node: Any) -> list[tuple[Any, Any]]:
     return [pair for pair in found if isinstance(pair[0], _ARRAYS)]
 
 
-def option_arrays(node: Node) -> list[tuple[Any, Any]]:
-    """The arrays among the options of `node`, which holds them itself."""
+def option_arrays(node: Node) -> list[Any]:
+    """The arrays among the options of `node`."""
     return [
-        (part, node)
+        part
         for option in node.options.values()
         for part in (option if isinstance(option, (tuple, list)) else (option,))
         if isinstance(part, np.ndarray)

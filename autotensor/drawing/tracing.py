@@ -77,7 +77,7 @@ class Pass(NamedTuple):
 
 
 def _is_made(tensor: Any) -> bool:
-    return type(tensor) is Tensor and isinstance(tensor._node, Made)
+    return isinstance(tensor, Tensor) and isinstance(tensor._node, Made)
 
 
 def trace(

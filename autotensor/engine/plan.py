@@ -75,12 +75,14 @@ class Plan:
     selects : whether entries of an input may be left out of the result, or by which option.
     above : what a node with this plan is, for what its parent is; the greatest for several parents.
     above_selecting : the same if the option that selects is given.
+    always : whether it is `FRAGILE` above any parent.
     ends : the first and last slot that decide it where there are no options; None if more do.
     """
 
     __slots__ = (
         "above",
         "above_selecting",
+        "always",
         "ends",
         "keeps",
         "kept_slots",
@@ -152,8 +154,8 @@ class Plan:
             self.above = (FRAGILE,) * 4
         elif op.kind == "linear" and None in self.ways:
             self.above = (MIXES, MIXES, FRAGILE, FRAGILE)
-        deciding = tracked[:1] if self.above[0] == FRAGILE else tracked
-        self.ends = (deciding[0], deciding[-1]) if len(deciding) <= 2 else None
+        self.always = self.above == (FRAGILE,) * 4 and op.selects is False
+        self.ends = (tracked[0], tracked[-1]) if len(tracked) <= 2 else None
 
 
 def _way(op: Op, name: str) -> str | None:
@@ -213,7 +215,7 @@ def _compile(op: Op, rule: Any, first: str, body: str) -> Callable[..., Any]:
         "conj": np.conjugate,
         "expand": shapes.expand,
         "pick": shapes.pick,
-        "keep": shapes.keep,
+        "only": shapes.only,
     }
     usual = re.sub(r"n\.options\.get\('\w+', (default_\w+)\)", r"\1", body)
     if usual != body:  # a call without options looks none of them up
@@ -235,7 +237,7 @@ def _pull(
     if op.reduces:
         g = f"expand(g, p.shape, {_option(op, 'axis')}, {_option(op, 'keepdims')})"
     if op.kind == "selection":
-        body = f"pick({g}, {d})" if op.shares else f"keep({g}, {d})"
+        body = f"pick({g}, {d})" if op.shares else f"only({g}, {d})"
     else:
         body = f"{g} * {d}"
     return _compile(op, rule, "g", body)
@@ -260,7 +262,7 @@ def _push(op: Op, name: str, i: int | None, places: Mapping[str, str]) -> Callab
     if op.kind in ("elementwise", "selection"):
         d = _call(op, rule, op.needs[name], "", i, places)
         if op.kind == "selection":
-            body = f"pick(t, {d})" if op.shares else f"keep(t, {d})"
+            body = f"pick(t, {d})" if op.shares else f"only(t, {d})"
         else:
             body = f"t * {d}"
         if op.reduces:

@@ -15,6 +15,7 @@ import numpy as np
 
 from autotensor import errors
 from autotensor.engine.adopted import GUARDS, check
+from autotensor.engine.allocator import keep_freed_memory
 from autotensor.engine.deferred import Deferred
 from autotensor.engine.graph import Leaf, Node, reachable
 from autotensor.engine.live import pull_live
@@ -68,6 +69,7 @@ def reverse(
     Under `modes.tracing` it does all it does with Tensors, so that all is noted; and where nothing
     is recorded, what it does with arrays, bit for bit.
     """
+    keep_freed_memory()
     bits = mode.get()
     traced = wrap is not None and bits & TRACE
     exact = traced and not bits & RECORD
@@ -126,9 +128,11 @@ def reverse(
         kept = node.kept
         if kept is None:
             raise errors.graph_freed(plan.op.name, node.shape)
+        seen = node
         if wrap is not None:
             kept = wrapped(node, wrap)
-        seen = _traced(node, wrap) if traced and wrap is not None else node
+            if traced:
+                seen = _traced(node, wrap)
         live = None
         guarded = True if lives else node.fragile == SELECTS
         if guarded:
@@ -173,8 +177,7 @@ def reverse(
                 c = fit(c, plan.op, name, parent, wrap)
             if watch is not None:
                 watch(node, name, parent, g, c)
-            held = cotangents.get(parent)
-            if held is None:
+            if parent not in cotangents:
                 # A leaf without hooks has nothing to wait for: its sum stays where it is.
                 if (parent.plan is None and not parent.notes) or parent in waiting:
                     cotangents[parent] = c
@@ -184,10 +187,9 @@ def reverse(
                     cotangents[parent] = c
                     heappush(pending, (-parent.number, parent))
             elif parent in owned and not exact:
-                held += c
-                cotangents[parent] = held
+                cotangents[parent] += c
             else:
-                cotangents[parent] = held + c
+                cotangents[parent] = cotangents[parent] + c
                 if wrap is None or exact:
                     owned.add(parent)
         if free:

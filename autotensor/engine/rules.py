@@ -183,7 +183,8 @@ def read_only(value: Any) -> Any:
         value.setflags(write=False)
         return value
     if _is_tensor(value):
-        return type(value)(value._data, value._node)
+        data = value._data
+        return type(value)(data, value._node)
     if type(value) is Cotangents:
         if value.node.alone:
             return read_only(value.values[0])

@@ -11,11 +11,11 @@ import numpy as np
 
 _BLAS = "fdFD"
 _SMALL = 4096
-
+_MANY = 1024
 # Integers of the same size, by the letter of a float.
 _INTEGERS = {"e": "i2", "f": "i4", "d": "i8"}
 
-__all__ = ["broadcast", "expand", "keep", "normalize_axes", "pick", "unbroadcast"]
+__all__ = ["broadcast", "expand", "normalize_axes", "only", "pick", "unbroadcast"]
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
@@ -96,16 +96,21 @@ def expand(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
     return g.reshape(tuple(1 if i in reduced else n for i, n in enumerate(shape)))
 
 
-def keep(g: Any, mask: Any) -> Any:
-    """`g` where the boolean mask is, and exactly 0 elsewhere, whatever `g` is there.
+@functools.lru_cache(maxsize=16)
+def _zero(char: str) -> np.ndarray[Any, Any]:
+    return np.zeros((), char)
 
-    ``np.where(mask, g, 0.0)``, but several times faster: it multiplies the bits by 0 or 1.
-    """
-    if type(g) is np.ndarray and type(mask) is np.ndarray and mask.dtype.char == "?":
-        kind = _INTEGERS.get(g.dtype.char)
-        if kind is not None:
-            return (g.view(kind) * mask).view(g.dtype)
-    return np.where(mask, g, 0.0)
+
+def only(g: Any, mask: Any) -> Any:
+    """`g` where the mask is true, and exactly 0 elsewhere, whatever `g` is there."""
+    if type(g) is not np.ndarray:
+        return np.where(mask, g, 0.0)
+    kind = _INTEGERS.get(g.dtype.char)
+    if g.size >= _MANY and kind and type(mask) is np.ndarray and mask.dtype.char == "?":
+        # The bits times 0 or 1, without a branch for each entry: up to 16 times faster.
+        return (g.view(kind) * mask).view(g.dtype)
+    # NumPy takes half as long where it need not find out what 0.0 is.
+    return np.where(mask, g, _zero(g.dtype.char))
 
 
 def pick(g: Any, mask: Any) -> Any:

@@ -90,7 +90,7 @@ class Dense(Module, noted=False):
         """Map the last axis: shape (..., inputs) to (..., outputs)."""
         weight, bias = self.weight, self.bias
         # The same product: np.inner needs no node for the transpose, but is slow for more axes.
-        product = _inner(x, weight) if type(x) is Tensor and x._data.ndim <= 2 else x @ weight.T
+        product = _inner(x, weight) if isinstance(x, Tensor) and x._data.ndim <= 2 else x @ weight.T
         return product if bias is None else product + bias
 
     def __repr__(self) -> str:

@@ -37,7 +37,7 @@ def note_call(result: Any, began: int, module: Module, ends: Sequence[int] = ())
     ----------
     ends : at which number each of the layers that it called was done.
     """
-    if type(result) is Tensor:
+    if isinstance(result, Tensor):
         node = result._node
         if node is not None and node.plan is not None and node.number > began:
             node.calls = (began, module.tag, ends, node.calls)
