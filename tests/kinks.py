@@ -318,6 +318,31 @@ KINKS = [
             ({"x": [-INF, -INF]}, {"x": [NAN, NAN]}),
         ],
     ),
+    Kink(
+        "log_softmax",
+        "at.nn.log_softmax(x)",
+        "entries -inf",
+        "as of the others alone: 1 by themselves, 0 by them for the others",
+        [({"x": [-INF, 1.0, 1.0]}, {"x": [1, -0.5, -0.5]}, {"x": [0, 0.75, -0.75]})],
+    ),
+    Kink(
+        "cross_entropy",
+        "at.nn.cross_entropy(x, labels)",
+        "entries -inf",
+        "softmax(x) minus the labels, also where the loss is inf",
+        [
+            (
+                {"logits": [[-INF, 1.0, 1.0]], "labels": np.array([0])},
+                {"logits": [[-1, 0.5, 0.5]]},
+                {"logits": [[0, -0.25, 0.25]]},
+            ),
+            (
+                {"logits": [[-INF, 1.0, 1.0]], "labels": np.array([[0.0, 1.0, 0.0]])},
+                {"logits": [[0, -0.5, 0.5]]},
+                {"logits": [[0, -0.25, 0.25]]},
+            ),
+        ],
+    ),
 ]
 
 

@@ -31,7 +31,7 @@ def op_list():
             names["NumPy"].append(entry.name if vars(np).get(entry.name) is function else name)
         elif vars(np.linalg).get(entry.name) is function:
             names["`np.linalg`"].append(entry.name)
-        elif vars(at.nn).get(entry.name) is entry:
+        elif entry.name in at.nn.__all__:
             names["`at.nn`"].append(entry.name)
     lines = [
         f"- {where}: {' '.join(f'`{n}`' for n in sorted(found))}" for where, found in names.items()

@@ -215,7 +215,7 @@ def _compile(op: Op, rule: Any, first: str, body: str) -> Callable[..., Any]:
         "conj": np.conjugate,
         "expand": shapes.expand,
         "pick": shapes.pick,
-        "keep": shapes.keep,
+        "only": shapes.only,
     }
     usual = re.sub(r"n\.options\.get\('\w+', (default_\w+)\)", r"\1", body)
     if usual != body:  # a call without options looks none of them up
@@ -237,7 +237,7 @@ def _pull(
     if op.reduces:
         g = f"expand(g, p.shape, {_option(op, 'axis')}, {_option(op, 'keepdims')})"
     if op.kind == "selection":
-        body = f"pick({g}, {d})" if op.shares else f"keep({g}, {d})"
+        body = f"pick({g}, {d})" if op.shares else f"only({g}, {d})"
     else:
         body = f"{g} * {d}"
     return _compile(op, rule, "g", body)
@@ -262,7 +262,7 @@ def _push(op: Op, name: str, i: int | None, places: Mapping[str, str]) -> Callab
     if op.kind in ("elementwise", "selection"):
         d = _call(op, rule, op.needs[name], "", i, places)
         if op.kind == "selection":
-            body = f"pick(t, {d})" if op.shares else f"keep(t, {d})"
+            body = f"pick(t, {d})" if op.shares else f"only(t, {d})"
         else:
             body = f"t * {d}"
         if op.reduces:

@@ -12,7 +12,7 @@ import numpy as np
 _BLAS = "fdFD"
 _SMALL = 4096
 
-__all__ = ["broadcast", "expand", "keep", "normalize_axes", "pick", "unbroadcast"]
+__all__ = ["broadcast", "expand", "normalize_axes", "only", "pick", "unbroadcast"]
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
@@ -93,16 +93,17 @@ def expand(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
     return g.reshape(tuple(1 if i in reduced else n for i, n in enumerate(shape)))
 
 
-def keep(g: Any, mask: Any) -> Any:
-    """`g` where the boolean mask is, and exactly 0 elsewhere, whatever `g` is there.
-
-    ``np.where(mask, g, 0.0)``, but several times faster: it multiplies the bits by 0 or 1.
-    """
-    if type(g) is np.ndarray and type(mask) is np.ndarray and mask.dtype.char == "?":
-        kind = {"e": "i2", "f": "i4", "d": "i8"}.get(g.dtype.char)  # integers of the same size
-        if kind is not None:
-            return (g.view(kind) * mask).view(g.dtype)
-    return np.where(mask, g, 0.0)
+def only(g: Any, mask: Any) -> Any:
+    """`g` where the mask is true, and exactly 0 elsewhere, whatever `g` is there."""
+    if type(g) is not np.ndarray:
+        return np.where(mask, g, 0.0)
+    if g.size >= 1024 and type(mask) is np.ndarray and mask.dtype.char == "?":
+        # The bits times 0 or 1, without a branch for each entry: up to 16 times faster.
+        integer = {"e": "i2", "f": "i4", "d": "i8"}.get(g.dtype.char)
+        if integer is not None:
+            return (g.view(integer) * mask).view(g.dtype)
+    # NumPy takes half as long where it need not find out what 0.0 is.
+    return np.where(mask, g, np.zeros((), g.dtype))
 
 
 def pick(g: Any, mask: Any) -> Any:

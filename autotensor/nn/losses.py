@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from autotensor.array import Tensor
 from autotensor.engine.graph import next_number
 from autotensor.engine.primitive import op_of
+from autotensor.nn.functions import cross_entropy
 from autotensor.nn.module import Module, note_call
 
-__all__ = ["MSE"]
+__all__ = ["MSE", "CrossEntropy"]
 
 _square = op_of(np.square)  # called as an op, it spares NumPy's dispatch
 
@@ -53,3 +54,30 @@ class MSE(Module, noted=False):
         loss: Tensor = _square(prediction - target).mean()
         note_call(loss, began, self)
         return loss
+
+
+class CrossEntropy(Module):
+    """The loss of `cross_entropy`: of logits, and of the classes or probabilities that are right.
+
+    Parameters
+    ----------
+    reduction, label_smoothing
+        As of `cross_entropy`.
+
+    Examples
+    --------
+    >>> import autotensor as at
+    >>> criterion = at.nn.CrossEntropy(reduction="sum")
+    >>> round(criterion(at.tensor([[0.0, 0.0], [1.0, 1.0]]), [0, 1]).item(), 6)
+    1.386294
+    """
+
+    def __init__(self, *, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
+        self.reduction = reduction
+        self.label_smoothing = label_smoothing
+
+    def __call__(self, logits: Tensor, labels: Any) -> Any:
+        """Compare logits of shape (..., classes) with labels of shape (...) or (..., classes)."""
+        return cross_entropy(
+            logits, labels, reduction=self.reduction, label_smoothing=self.label_smoothing
+        )

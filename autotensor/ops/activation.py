@@ -8,6 +8,20 @@ from autotensor.engine.shapes import expand
 _AXIS_CASES = [{"x": (3,)}, {"x": (2, 3), "axis": 0}, {"x": (2, 3), "axis": -1}]
 
 
+def dot_along(a, b, axis=-1):
+    """The sum of a * b along `axis`, which is kept; along the last one without the product."""
+    if axis in (-1, a.ndim - 1):
+        return np.einsum("...i,...i->...", a, b)[..., None]
+    return (a * b).sum(axis, keepdims=True)
+
+
+def by_softmax(t, out, axis):
+    """`t` by the Jacobian of a softmax, `out`; it is symmetric."""
+    result = t - dot_along(t, out, axis)
+    result *= out
+    return result
+
+
 def _relu(x):
     return np.maximum(x, 0)
 
@@ -18,8 +32,15 @@ def _sigmoid(x):
 
 
 def _softmax(x, axis=-1):
-    e = np.exp(x - x.max(axis, keepdims=True))
-    return e / e.sum(axis, keepdims=True)
+    shifted = x - x.max(axis, keepdims=True)
+    e = np.exp(shifted, out=shifted if shifted.dtype.kind == "f" else None)  # integers are no room
+    e /= e.sum(axis, keepdims=True)
+    return e
+
+
+def _log_softmax(x, axis=-1):
+    shifted = x - x.max(axis, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))
 
 
 def _logsumexp(x, axis=None, keepdims=False):
@@ -32,12 +53,23 @@ def _logsumexp(x, axis=None, keepdims=False):
 
 relu = selection(_relu, lambda x: x > 0.0, name="relu", complex=False)
 sigmoid = elementwise(_sigmoid, lambda out: out * (1 - out), name="sigmoid", complex=False)
+
+
 softmax = rule(
     _softmax,
     signature="x, axis=-1",
     name="softmax",
-    x=lambda g, out, axis: out * (g - (g * out).sum(axis, keepdims=True)),
-    jvps={"x": lambda t, out, axis: out * (t - (t * out).sum(axis, keepdims=True))},
+    x=lambda g, out, axis: by_softmax(g, out, axis),
+    jvps={"x": lambda t, out, axis: by_softmax(t, out, axis)},
+    complex=False,
+    cases=_AXIS_CASES,
+)
+log_softmax = rule(
+    _log_softmax,
+    signature="x, axis=-1",
+    name="log_softmax",
+    x=lambda g, out, axis: g - np.exp(out) * g.sum(axis, keepdims=True),
+    jvps={"x": lambda t, out, axis: t - dot_along(t, np.exp(out), axis)},
     complex=False,
     cases=_AXIS_CASES,
 )

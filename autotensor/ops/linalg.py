@@ -18,7 +18,14 @@ def _matmul_x(g, y, shape):
         return g[..., None] * y
     if len(shape) == 1:
         return (g[..., None, :] * y).sum(-1)
+    if y.ndim == 2 < g.ndim:  # one product of many rows, not many small ones
+        return (_rows(g) @ y.T).reshape((*g.shape[:-1], y.shape[0]))
     return g @ y.mT
+
+
+def _rows(a):
+    """`a` as one matrix, its leading axes made one."""
+    return a.reshape((math.prod(a.shape[:-1]), a.shape[-1]))
 
 
 def _matmul_y(g, x, shape):
@@ -29,6 +36,8 @@ def _matmul_y(g, x, shape):
         return x[:, None] * g[..., None, :]
     if len(shape) == 1:
         return x * g[..., None]
+    if len(shape) == 2 < g.ndim == x.ndim:  # sums over the stack too
+        return _rows(x).T @ _rows(g)
     return x.mT @ g
 
 

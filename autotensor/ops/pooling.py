@@ -8,7 +8,7 @@ are laid out in memory as the images are.
 import numpy as np
 
 from autotensor.engine.primitive import Op, linear, rule
-from autotensor.engine.shapes import keep
+from autotensor.engine.shapes import only
 from autotensor.ops.convolution import laid_out, pair
 
 
@@ -207,7 +207,7 @@ def _shared(x, y, top, places):
     share = y / count
     out = np.zeros(x.shape, share.dtype)
     for (windows, image), mask in zip(places, masks, strict=True):
-        out[image] += keep(share[windows], mask)
+        out[image] += only(share[windows], mask)
     return out
 
 
@@ -229,7 +229,7 @@ def _shared_tiles(x, y, top, size):
         count = count + in_rows[..., k, :]
     with np.errstate(all="ignore"):  # none are the largest where one is NaN
         share = (y / count).repeat(width, 2).reshape(outer, rows, 1, run)
-    found = keep(share, mask).reshape(outer, rows * height, columns * width, inner)
+    found = only(share, mask).reshape(outer, rows * height, columns * width, inner)
     if found.shape == x.shape:
         return found
     out = np.zeros(x.shape, found.dtype)
@@ -246,7 +246,7 @@ def _max_pool2d_of(y, x, top, size, stride=None, padding=0):
     masks, count = _winners(a, top, places)
     out = np.zeros(top.shape, np.result_type(y, np.float16))
     for (windows, image), mask in zip(places, masks, strict=True):
-        out[windows] += keep(y[image], mask)
+        out[windows] += only(y[image], mask)
     return _images_of(out / count, plain, x.shape)
 
 
@@ -342,7 +342,7 @@ max_pool2d_x: Op = linear(
     name="max_pool2d_x",
     constants=["x", "top"],
     y=lambda g, x, top, size, stride, padding: max_pool2d_of(g, x, top, size, stride, padding),
-    source=(*_SHARED, _entries, _winners, keep, _by_parts, _shared, _shared_tiles, _max_pool2d_x),
+    source=(*_SHARED, _entries, _winners, only, _by_parts, _shared, _shared_tiles, _max_pool2d_x),
     complex=False,
     cases=[{**case, "y": case["top"].shape} for case in _winning],
 )
@@ -353,7 +353,7 @@ max_pool2d_of: Op = linear(
     selects=True,
     constants=["x", "top"],
     y=lambda g, x, top, size, stride, padding: max_pool2d_x(g, x, top, size, stride, padding),
-    source=(*_SHARED, _entries, _winners, keep, _max_pool2d_of),
+    source=(*_SHARED, _entries, _winners, only, _max_pool2d_of),
     complex=False,
     cases=[{**case, "y": case["x"].shape} for case in _winning],
 )

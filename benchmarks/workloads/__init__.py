@@ -1,7 +1,17 @@
 """What is timed, by name: at the size that the README shows, at a smaller and a larger one."""
 
 from benchmarks.contenders import Workload
-from benchmarks.workloads import chain, cnn, deep_chain, elementwise, gather, rnn, training
+from benchmarks.workloads import (
+    attention,
+    chain,
+    cnn,
+    deep_chain,
+    elementwise,
+    gather,
+    mlp,
+    rnn,
+    training,
+)
 
 WORKLOADS: dict[str, list[Workload]] = {
     "training-step": training.WORKLOADS,
@@ -12,4 +22,6 @@ WORKLOADS: dict[str, list[Workload]] = {
     "rnn": rnn.WORKLOADS,
     "gather": gather.WORKLOADS,
     "cnn": cnn.WORKLOADS,
+    "mlp": mlp.WORKLOADS,
+    "attention": attention.WORKLOADS,
 }

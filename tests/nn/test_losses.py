@@ -1,4 +1,4 @@
-"""MSE: its value, its gradient, and that it never broadcasts."""
+"""MSE: its value, its gradient, and that it never broadcasts; CrossEntropy and its options."""
 
 import numpy as np
 import pytest
@@ -47,3 +47,16 @@ def test_shapes_that_would_broadcast_are_an_error(a, b):
         nn.MSE()(at.ones(a), at.ones(b))
     assert str(a) in str(caught.value)
     assert str(b) in str(caught.value)
+
+
+def test_cross_entropy_with_its_options():
+    logits = at.tensor(np.random.default_rng(2).normal(size=(3, 4)), requires_grad=True)
+    labels = np.array([3, 0, 1])
+    loss = nn.CrossEntropy()(logits, labels)
+    assert loss.item() == nn.cross_entropy(logits, labels).item()
+    options = {"reduction": "none", "label_smoothing": 0.1}
+    criterion = nn.CrossEntropy(**options)
+    wanted = nn.cross_entropy(logits, labels, **options)
+    np.testing.assert_array_equal(criterion(logits, at.tensor(labels)).numpy(), wanted.numpy())
+    loss.backward()
+    np.testing.assert_allclose(logits.grad.numpy().sum(1), 0, atol=1e-15)

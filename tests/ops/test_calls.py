@@ -103,6 +103,8 @@ NARROW = {
     "sigmoid": at.nn.sigmoid,
     "softmax": at.nn.softmax,
     "logsumexp": at.nn.logsumexp,
+    "log_softmax": at.nn.log_softmax,
+    "standardize": at.nn.standardize,
 }
 
 

@@ -25,6 +25,8 @@ _UNIQUE = "a mask names no entry twice: the general way finds that too, only slo
 _HALF = "float16 alone goes that way: tests/test_regressions.py"
 _REFUSED = "orders 'A' and 'K' are refused: tests/ops/test_calls.py"
 _REFUSED_NORMS = "other norms of matrices are refused: tests/test_errors.py"
+_SAME_PRODUCT = "a product either way round"
+_NARROW = "float16 alone goes that way: tests/nn/test_functions.py"
 _RAISES = "it raises either way: the text is tested elsewhere"
 
 EQUIVALENT = {
@@ -64,6 +66,20 @@ EQUIVALENT = {
     "ravel-a-jvp: _stated(order) -> order": _REFUSED,
     "over: r + (r == 0) -> r - (r == 0)": "0 / -1 is 0, as 0 / 1 is",
     "_logsumexp_vjp: 0 -> 1": "any finite number does",
+    "by_softmax: dot_along(t, out, axis) -> dot_along(out, t, axis)": _SAME_PRODUCT,
+    "log_softmax-x-jvp: dot_along(t, np.exp(out), axis) -> dot_along(np.exp(out), t, axis)": (
+        _SAME_PRODUCT
+    ),
+    "_standardize_vjp: _mean_product(g, out) -> _mean_product(out, g)": _SAME_PRODUCT,
+    "_mean_product: dot_along(a, b) -> dot_along(b, a)": _SAME_PRODUCT,
+    "_mean_product: 1 -> 2 (2)": _EMPTY,
+    "_centred: _mean_product(centred, centred) -> _mean_product(centred, centred)": _SAME_PRODUCT,
+    "_centred: x - _mean(x) -> _mean(x) - x": "only the factor is used by the rule",
+    "_centred: 2 -> 3": _NARROW,
+    "_centred: x.astype(np.float32) -> x": _NARROW,
+    "_of_each: max(logits.size // logits.shape[-1], 1) -> logits.size // logits.shape[-1]": _EMPTY,
+    "_matmul_x: _rows(g) -> g": "the same product, only slower",
+    "_matmul_y: len(shape) -> shape (3)": "the sum of many products is the same, only slower",
     "_norm_vjp: 0 * u -> -(0 * u)": "-0 is 0",
     "_norm_vjp: 2 -> 3": _REFUSED_NORMS,
     "_norm_vjp: errors.no_matrix_norm(ord) -> errors": _RAISES,
