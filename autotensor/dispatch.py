@@ -37,6 +37,8 @@ NO_OPTIONS: dict[str, Any] = {}
 _OF_UFUNCS = frozenset({"dtype", "casting", "order", "subok", "signature"})
 _OBJECT = np.dtype(object)
 _ARRAYS = (np.ndarray, np.generic, list, tuple, *SCALARS)
+# Options of these types are what they are: nothing in them is a Tensor, or may change.
+_PLAIN = frozenset({*SCALARS, str, type(None), type(...)})
 
 
 def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -61,7 +63,7 @@ def apply(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
             return _other(op, args, kwargs, raw, raw_kwargs, out)
         out = np.asarray(out)[()]
     bits = mode.get()
-    result = _recorded(op, args, kwargs, raw, raw_kwargs, out) if bits & RECORD else None
+    result = _recorded(op, args, kwargs, out) if bits & RECORD else None
     if result is None:
         result = Tensor(out, None)
     if bits > RECORD:
@@ -129,7 +131,7 @@ def _other(
         if not isinstance(out, tuple) or op.kind != "rule" or not kinds & {*"fc"}:
             raise errors.not_one_array(op.name, type(out).__name__)
         own = [r.copy() if isinstance(r, np.ndarray) and r.base is not None else r for r in out]
-        made = _recorded(op, args, kwargs, raw, raw_kwargs, like(out, own))
+        made = _recorded(op, args, kwargs, like(out, own))
     if made is None:
         made = like(out, [wrap(v) for v in out]) if isinstance(out, tuple) else wrap(out)
     if bits > RECORD:
@@ -145,56 +147,47 @@ def _kind(value: Any) -> str:
     return getattr(value, "dtype", _OBJECT).kind
 
 
-def _recorded(
-    op: Op,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    raw: Sequence[Any],
-    raw_kwargs: Mapping[str, Any],
-    out: Any,
-) -> Any:
+def _recorded(op: Op, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> Any:
     """`out`, one result or a tuple, with a node, or None where no input is tracked."""
-    given, values = op.bind(args, kwargs), op.bind(raw, raw_kwargs)
-    originals: list[Any] = []
-    inputs: list[Any] = []
-    for name in op.inputs:
-        if name == op.sequence:
-            originals.extend(given.get(name, ()))
-            inputs.extend(values.get(name, ()))
-        else:
-            default = op.defaults.get(name)
-            originals.append(given.get(name, default))
-            inputs.append(values.get(name, default))
+    options = op.bind(args, kwargs)
     mask = 0
     parents: list[Any] = []
+    values: list[Any] = []
     foreign: list[int] = []
-    for slot, (x, value) in enumerate(zip(originals, inputs, strict=True)):
-        if isinstance(x, Tensor):
-            node = x._node or x._leaf()
-            if node.requires_grad:
-                mask |= 1 << slot
-            parents.append(node)
-        elif (type(x) in SCALARS and op.sequence is None) or x is None:
-            parents.append(x)
-        elif not isinstance(x, _ARRAYS) and not hasattr(x, "__array__"):
-            parents.append(None)  # a str, or whatever else no gradient can be of
-        else:
-            inputs[slot] = value = np.asarray(x)  # raises for a list that holds tracked Tensors
-            foreign.append(slot)
-            parents.append(Leaf(value.shape, value.dtype))
-            if value is x:
-                parents[-1].notes = {"array": ref(x)}
-    options = {name: values[name] for name in values if name not in op.inputs}
-    for name in options:
-        original = given[name]
-        if type(original) in SCALARS:
+    for name in op.inputs:
+        given = options.pop(name, () if name == op.sequence else op.defaults.get(name))
+        for x in given if name == op.sequence else (given,):
+            if isinstance(x, Tensor):
+                node = x._node or x._leaf()
+                if node.requires_grad:
+                    mask |= 1 << len(parents)
+                parents.append(node)
+                values.append(x._data)
+            elif (type(x) in SCALARS and op.sequence is None) or x is None:
+                parents.append(x)
+                values.append(x)
+            elif not isinstance(x, _ARRAYS) and not hasattr(x, "__array__"):
+                parents.append(None)  # a str, or whatever else no gradient can be of
+                values.append(x)
+            else:
+                value = np.asarray(x)  # raises for a list that holds tracked Tensors
+                foreign.append(len(parents))
+                parents.append(Leaf(value.shape, value.dtype))
+                values.append(value)
+                if value is x:
+                    parents[-1].notes = {"array": ref(x)}
+    for name, x in options.items():
+        kind = type(x)
+        if kind in _PLAIN or (kind is tuple and _PLAIN.issuperset(map(type, x))):
             continue
-        loose = name in op.constants or name in op.nondiff
-        if not loose and holds_tracked((original,)):
+        constant = name in op.constants
+        if not constant and name not in op.nondiff and holds_tracked((x,)):
             raise errors.no_rule(public(op.function, op.name), name, (), by_rule(op, name))
-        if not isinstance(original, Tensor):
-            own = owned(options[name])
-            options[name] = np.asarray(own) if name in op.constants else own
+        if isinstance(x, Tensor):
+            options[name] = x._data
+        else:
+            own = owned(_unwrap_nested(x))
+            options[name] = np.asarray(own) if constant else own
     if not mask:
         return None
     unknown = [name for name in options if name not in op.params and name not in _OF_UFUNCS]
@@ -210,9 +203,9 @@ def _recorded(
     if foreign:
         for slot in op.plan(mask, len(parents), False).kept_slots:
             if slot in foreign:
-                inputs[slot] = inputs[slot].copy()
+                values[slot] = values[slot].copy()
     make = record_several if op.joint or isinstance(out, tuple) else record
-    return make(op, mask, tuple(parents), tuple(inputs), out, options or NO_OPTIONS)
+    return make(op, mask, tuple(parents), tuple(values), out, options or NO_OPTIONS)
 
 
 def owned(value: Any) -> Any:

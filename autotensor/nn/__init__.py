@@ -20,6 +20,7 @@ from autotensor.ops.activation import relu as relu
 from autotensor.ops.activation import sigmoid as sigmoid
 from autotensor.ops.activation import softmax as softmax
 from autotensor.ops.convolution import conv2d as conv2d
+from autotensor.ops.normalization import standardize as standardize
 from autotensor.ops.pooling import avg_pool2d as avg_pool2d
 from autotensor.ops.pooling import max_pool2d as max_pool2d
 
@@ -46,5 +47,6 @@ __all__ = [
     "relu",
     "sigmoid",
     "softmax",
+    "standardize",
     "standardize",
 ]
