@@ -48,5 +48,4 @@ __all__ = [
     "sigmoid",
     "softmax",
     "standardize",
-    "standardize",
 ]
