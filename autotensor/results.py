@@ -59,7 +59,7 @@ def record(
     node.notes = node.calls = None
     if plan.always:
         node.fragile = FRAGILE
-    elif plan.ends is None or options:
+    elif plan.ends is None or (options and plan.selects in options):
         node.fragile = fragility(plan, parents, options)
     else:
         first, last = plan.ends

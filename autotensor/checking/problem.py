@@ -95,6 +95,11 @@ class Problem:
         """Precision of the least precise array among inputs and outputs."""
         return max(float(np.finfo(d).eps) for d in self.inputs.dtypes + self.outputs.dtypes)
 
+    def traceless(self) -> float:
+        """What leaves no trace beside the largest output, nor beside how it is rounded."""
+        y = np.abs(self.value)
+        return float(self.eps**4 * np.max(y, initial=0.0, where=np.isfinite(y)))
+
     def evaluate(self, *arrays: Array) -> tuple[Array, ...]:
         """Run the function on arrays."""
         results = self._differentiable(*[Tensor(a if a.ndim else a[()], None) for a in arrays])

@@ -381,11 +381,12 @@ class Run:
         """How far rounding may move the gradients.
 
         That is a few units in the last place of the largest entry for the same input and output
-        (`whole`: one row of `cotangents` per entry of the outputs; else each is an output of its
-        own), and what moving x and g by their last digits does. In float64 it is only what is lost
-        below the smallest numbers.
+        (`whole`: a row of `cotangents` per entry of the outputs; else each is an output), and what
+        moving x and g by their last digits does. In float64 it is only what is lost below the
+        smallest numbers, and what leaves no trace in f.
         """
-        least = UNDERFLOWS * self.moved.inputs.least()[:, None]
+        traceless = self.problem.traceless() / self.reference.scale
+        least = (UNDERFLOWS * self.moved.inputs.least() + traceless)[:, None]
         granted = np.zeros_like(gradients)
         if not self.low_precision:
             return granted + least

@@ -203,6 +203,7 @@ def forward_mode(run: Run) -> Finding | None:
         a, b = forward.sum(), backward.sum()
         granted = _UNITS * problem.eps * size if run.low_precision else 0.0
         granted += UNDERFLOWS * (np.abs(g) @ problem.outputs.least() + np.abs(u) @ inputs.least())
+        granted += problem.traceless() * np.sum(np.abs(g))
         if not np.isfinite(size) or abs(a - b) <= run.rtol * size + granted:
             continue
         granted += np.abs(u) @ unsteadiness(run, g)

@@ -94,12 +94,12 @@ def reverse(
     while True:
         if ahead is not None and (not pending or -pending[0][0] < ahead.number):
             node, g = ahead, coming
-            ahead = None
+            ahead = coming = None
         else:
             if ahead is not None:
                 cotangents[ahead] = coming
                 heappush(pending, (-ahead.number, ahead))
-                ahead = None
+                ahead = coming = None
             elif not pending:
                 break
             node = heappop(pending)[1]
@@ -145,7 +145,7 @@ def reverse(
             if parent is ahead:
                 cotangents[parent] = coming
                 heappush(pending, (-parent.number, parent))
-                ahead = None
+                ahead = coming = None
             if pull is pass_on and not guarded:
                 c = g
                 fits = node.shape == parent.shape and node.dtype is parent.dtype
@@ -192,6 +192,7 @@ def reverse(
                 cotangents[parent] = cotangents[parent] + c
                 if wrap is None or exact:
                     owned.add(parent)
+        g = c = None  # what nothing else holds is freed before the next rule makes its own
         if free:
             if node.options:
                 node.free()

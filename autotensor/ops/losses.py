@@ -21,8 +21,8 @@ excess = rule(
     logits=lambda g, logits: by_softmax(g, softmax(logits), -1),
     complex=False,
     cases=[
-        {"logits": (4, 3), "labels": np.array([2, 0, 2, 1])},
         {"logits": (2, 2, 3), "labels": np.array([[0, 1], [2, 2]])},
+        {"logits": (4, 3), "labels": np.array([2, 0, 2, 1])},
     ],
     source="""def excess(logits, labels):
     rows = logits.reshape(-1, logits.shape[-1])
