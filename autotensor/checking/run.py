@@ -382,11 +382,10 @@ class Run:
 
         That is a few units in the last place of the largest entry for the same input and output
         (`whole`: a row of `cotangents` per entry of the outputs; else each is an output), and what
-        moving x and g by their last digits does. In float64 it is only what is lost below the
-        smallest numbers, and what leaves no trace in f.
+        moving x and g by their last digits does. In float64 it is only what leaves no trace.
         """
-        traceless = self.problem.traceless() / self.reference.scale
-        least = (UNDERFLOWS * self.moved.inputs.least() + traceless)[:, None]
+        least = UNDERFLOWS * self.moved.inputs.least()
+        least = (least + self.problem.traceless() / self.reference.scale)[:, None]
         granted = np.zeros_like(gradients)
         if not self.low_precision:
             return granted + least
