@@ -97,7 +97,7 @@ def only(g: Any, mask: Any) -> Any:
     """`g` where the mask is true, and exactly 0 elsewhere, whatever `g` is there."""
     if type(g) is not np.ndarray:
         return np.where(mask, g, 0.0)
-    if g.size >= 1024 and type(mask) is np.ndarray and mask.dtype.char == "?":
+    if g.size >= 4096 and type(mask) is np.ndarray and mask.dtype.char == "?":
         # The bits times 0 or 1, without a branch for each entry: up to 16 times faster.
         integer = {"e": "i2", "f": "i4", "d": "i8"}.get(g.dtype.char)
         if integer is not None:
