@@ -9,6 +9,7 @@ A contender imports its library itself, since none but NumPy is a dependency.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,3 +44,9 @@ class Workload:
     unit: str = "step"  # what the time is given for
     units: int = 1  # how many of these one step goes through
     rtol: float = 1e-9
+
+
+def made_for(size: Any, *makers: Callable[[Any], Ready]) -> dict[str, Contender]:
+    """Contenders at one size: by hand first, then the libraries in the order of `LIBRARIES`."""
+    pairs = zip((HAND_WRITTEN, *LIBRARIES), makers, strict=False)
+    return {name: partial(maker, size) for name, maker in pairs}

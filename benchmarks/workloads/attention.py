@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.contenders import HAND_WRITTEN, Array, Ready, Workload
+from benchmarks.contenders import Array, Ready, Workload, made_for
 
 EPS = 1e-5
 
@@ -198,18 +198,10 @@ def with_autograd(size: Size) -> Ready:
 
 
 def workload(size: Size) -> Workload:
-    contenders = {
-        HAND_WRITTEN: by_hand,
-        "autotensor": with_autotensor,
-        "PyTorch": with_torch,
-        "JAX, compiled": with_jax,
-        "MyGrad": with_mygrad,
-        "autograd": with_autograd,
-    }
     return Workload(
         f"attention block, batch {size.batch}, length {size.length}, width {size.width}, "
         f"{size.heads} heads, float32",
-        {name: partial(contender, size) for name, contender in contenders.items()},
+        made_for(size, by_hand, with_autotensor, with_torch, with_jax, with_mygrad, with_autograd),
         rtol=1e-4,
     )
 

@@ -3,12 +3,11 @@
 Forward and backward only, with the gradients of all parameters.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.contenders import HAND_WRITTEN, Array, Ready, Workload
+from benchmarks.contenders import Array, Ready, Workload, made_for
 
 CLASSES = 10
 
@@ -244,19 +243,11 @@ def with_autograd(size: Size) -> Ready:
 
 
 def workload(size: Size) -> Workload:
-    contenders = {
-        HAND_WRITTEN: by_hand,
-        "autotensor": with_autotensor,
-        "PyTorch": with_torch,
-        "JAX, compiled": with_jax,
-        "MyGrad": with_mygrad,
-        "autograd": with_autograd,
-    }
     side = f"{size.channels}x{size.side}x{size.side}"
     return Workload(
         f"CNN on {side}, 3x3 kernels, {size.hidden[0]} and {size.hidden[1]} channels, "
         f"batch {size.batch}, float32",
-        {name: partial(contender, size) for name, contender in contenders.items()},
+        made_for(size, by_hand, with_autotensor, with_torch, with_jax, with_mygrad, with_autograd),
         rtol=1e-4,
     )
 

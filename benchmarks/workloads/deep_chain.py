@@ -1,11 +1,10 @@
 """A deep chain of multiply and add on one element."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from benchmarks.contenders import HAND_WRITTEN, Ready, Workload
+from benchmarks.contenders import Ready, Workload, made_for
 
 FACTOR, SUMMAND = 1 - 1e-7, 1e-7
 
@@ -67,10 +66,9 @@ def with_torch(rounds: int) -> Ready:
 
 
 def workload(nodes: int) -> Workload:
-    contenders = {HAND_WRITTEN: by_hand, "autotensor": with_autotensor, "PyTorch": with_torch}
     return Workload(
         f"deep chain of {nodes:,} multiply, add on 1 element",
-        {name: partial(contender, nodes // 2) for name, contender in contenders.items()},
+        made_for(nodes // 2, by_hand, with_autotensor, with_torch),
         unit="node",
         units=nodes,
     )

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.contenders import HAND_WRITTEN, Array, Ready, Workload
+from benchmarks.contenders import Array, Ready, Workload, made_for
 
 
 class Size(NamedTuple):
@@ -117,17 +117,9 @@ def with_autograd(size: Size) -> Ready:
 
 
 def workload(size: Size) -> Workload:
-    contenders = {
-        HAND_WRITTEN: by_hand,
-        "autotensor": with_autotensor,
-        "PyTorch": with_torch,
-        "JAX, compiled": with_jax,
-        "MyGrad": with_mygrad,
-        "autograd": with_autograd,
-    }
     return Workload(
         f"sum(tanh(x)·exp(-x²)+sqrt(1+x²)), {size.entries:,} {size.dtype}",
-        {name: partial(contender, size) for name, contender in contenders.items()},
+        made_for(size, by_hand, with_autotensor, with_torch, with_jax, with_mygrad, with_autograd),
         rtol=1e-5 if size.dtype == "float32" else 1e-9,
     )
 

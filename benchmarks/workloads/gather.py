@@ -1,11 +1,10 @@
 """Rows of a table taken at random, as of embeddings: the sum of their squares."""
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.contenders import HAND_WRITTEN, Array, Ready, Workload
+from benchmarks.contenders import Array, Ready, Workload, made_for
 
 
 class Size(NamedTuple):
@@ -109,17 +108,9 @@ def with_autograd(size: Size) -> Ready:
 
 
 def workload(size: Size) -> Workload:
-    contenders = {
-        HAND_WRITTEN: by_hand,
-        "autotensor": with_autotensor,
-        "PyTorch": with_torch,
-        "JAX, compiled": with_jax,
-        "MyGrad": with_mygrad,
-        "autograd": with_autograd,
-    }
     return Workload(
         f"{size.taken:,} rows gathered of a ({size.rows:,}, {size.width}) table, squared, float32",
-        {name: partial(contender, size) for name, contender in contenders.items()},
+        made_for(size, by_hand, with_autotensor, with_torch, with_jax, with_mygrad, with_autograd),
         rtol=1e-5,
     )
 

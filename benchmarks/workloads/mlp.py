@@ -1,12 +1,11 @@
 """A training step of a multilayer perceptron: softmax cross-entropy of three layers, and Adam."""
 
-from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.contenders import HAND_WRITTEN, Array, Ready, Workload
+from benchmarks.contenders import Array, Ready, Workload, made_for
 
 LEARNING_RATE = 1e-3
 BETAS = (0.9, 0.999)
@@ -242,18 +241,10 @@ def adam(parameters: list[Array]) -> Any:
 
 
 def workload(size: Size) -> Workload:
-    contenders = {
-        HAND_WRITTEN: by_hand,
-        "autotensor": with_autotensor,
-        "PyTorch": with_torch,
-        "JAX, compiled": with_jax,
-        "MyGrad": with_mygrad,
-        "autograd": with_autograd,
-    }
     return Workload(
         f"training step, MLP {'-'.join(map(str, size.widths))}, Relu, cross-entropy, "
         f"batch {size.batch}, float32, Adam",
-        {name: partial(contender, size) for name, contender in contenders.items()},
+        made_for(size, by_hand, with_autotensor, with_torch, with_jax, with_mygrad, with_autograd),
         rtol=1e-4,
     )
 

@@ -3,12 +3,11 @@
 The input product is made once for all steps; the steps themselves are one after the other.
 """
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.contenders import HAND_WRITTEN, Array, Ready, Workload
+from benchmarks.contenders import Array, Ready, Workload, made_for
 
 
 class Size(NamedTuple):
@@ -175,18 +174,10 @@ def with_autograd(size: Size) -> Ready:
 
 
 def workload(size: Size) -> Workload:
-    contenders = {
-        HAND_WRITTEN: by_hand,
-        "autotensor": with_autotensor,
-        "PyTorch": with_torch,
-        "JAX, compiled": with_jax,
-        "MyGrad": with_mygrad,
-        "autograd": with_autograd,
-    }
     return Workload(
         f"tanh RNN, {size.steps} steps, input {size.inputs}, hidden {size.hidden}, "
         f"batch {size.batch}, MSE of a linear read-out of every step, float32",
-        {name: partial(contender, size) for name, contender in contenders.items()},
+        made_for(size, by_hand, with_autotensor, with_torch, with_jax, with_mygrad, with_autograd),
         rtol=1e-3,
     )
 

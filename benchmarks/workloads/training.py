@@ -1,11 +1,10 @@
 """A training step: Dense, Relu and MSE over a batch, and plain gradient descent."""
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.contenders import HAND_WRITTEN, Array, Ready, Workload
+from benchmarks.contenders import Array, Ready, Workload, made_for
 
 LEARNING_RATE = 0.01
 
@@ -148,17 +147,9 @@ def with_autograd(size: Size) -> Ready:
 
 
 def workload(size: Size) -> Workload:
-    contenders = {
-        HAND_WRITTEN: by_hand,
-        "autotensor": with_autotensor,
-        "PyTorch": with_torch,
-        "JAX, compiled": with_jax,
-        "MyGrad": with_mygrad,
-        "autograd": with_autograd,
-    }
     return Workload(
         f"training step, Dense {size.inputs} → {size.outputs}, Relu, MSE, batch {size.batch}, SGD",
-        {name: partial(contender, size) for name, contender in contenders.items()},
+        made_for(size, by_hand, with_autotensor, with_torch, with_jax, with_mygrad, with_autograd),
     )
 
 
