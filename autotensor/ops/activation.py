@@ -5,13 +5,20 @@ import numpy as np
 from autotensor.engine.primitive import elementwise, rule, selection
 from autotensor.engine.shapes import expand
 
-_AXIS_CASES = [{"x": (3,)}, {"x": (2, 3), "axis": 0}, {"x": (2, 3), "axis": -1}]
+_AXIS_CASES = [
+    {"x": (3,)},
+    {"x": (2, 3), "axis": 0},
+    {"x": (2, 3), "axis": -1},
+    {"x": (2, 3, 2), "axis": 1},
+    {"x": (2, 3, 2), "axis": -2},
+]
 
 
 def dot_along(a, b, axis=-1):
     """The sum of a * b along `axis`, which is kept; along the last one without the product."""
     if axis in (-1, a.ndim - 1):
-        return np.einsum("...i,...i->...", a, b)[..., None]
+        total = np.einsum("...i,...i->...", a, b)
+        return total[..., None]
     return (a * b).sum(axis, keepdims=True)
 
 

@@ -21,12 +21,13 @@ _SPARE = "which of the spare labels is used does not matter"
 
 _ONES = "a vector of ones too many changes nothing"
 _EMPTY = "an empty array has no entry that would tell"
-_UNIQUE = "a mask names no entry twice: the general way finds that too, only slower"
 _HALF = "float16 alone goes that way: tests/test_regressions.py"
 _REFUSED = "orders 'A' and 'K' are refused: tests/ops/test_calls.py"
 _REFUSED_NORMS = "other norms of matrices are refused: tests/test_errors.py"
 _SAME_PRODUCT = "a product either way round"
 _NARROW = "float16 alone goes that way: tests/nn/test_functions.py"
+_DEFAULT = "layer norm alone uses the default, and its own mutants the rest"
+_SUMMED = "the sum of products is the same, only slower"
 _RAISES = "it raises either way: the text is tested elsewhere"
 
 EQUIVALENT = {
@@ -35,6 +36,15 @@ EQUIVALENT = {
     "_einsum_vjp: zip(text, x.shape, strict=True) -> zip(x.shape, text, strict=True)": _ONES,
     "nonzero_with: (x == 0) * (y == 0) -> y == 0": "for y = 0: tests/test_regressions.py",
     "nonzero_with: x + (x == 0) * (y == 0) -> x - (x == 0) * (y == 0)": "-1 does as well as 1",
+    "dot_along: -1 -> 1": _DEFAULT,
+    "dot_along: 1 -> 2": _DEFAULT,
+    "dot_along: a.ndim - 1 -> a.ndim": _SUMMED,
+    "dot_along: a.ndim - 1 -> a.ndim + 1": _SUMMED,
+    "dot_along: np.einsum('...i,...i->...', a, b) -> np.einsum('...i,...i->...', b, a)": (
+        _SAME_PRODUCT
+    ),
+    "one_power_less: 2 -> 3": "of numbers as exponents: tests/test_regressions.py",
+    "_written: type(index) -> index": "a window names no entry twice: found too, only slower",
     "tensordot: np.asarray(x) -> x": "for lists: tests/test_regressions.py",
     "tensordot: ValueError(f'tensordot: axes {axes} of shapes {a.shape} and {b.shape} do not"
     " match') -> f'tensordot: axes {axes} of shapes {a.shape} and {b.shape} do not match'": _RAISES,
@@ -48,10 +58,6 @@ EQUIVALENT = {
     "_mean_vjp: g.dtype.itemsize > 2 -> g.dtype.itemsize <= 2 (2)": _HALF,
     "_mean_vjp: g.dtype.itemsize > 2 -> g.dtype.itemsize >= 2 (2)": _HALF,
     "_inner_b: len(shape) -> shape": "tensordot is the same, only slower",
-    "_survives: getattr(p, 'dtype', None) -> p": _UNIQUE,
-    "_survives: np.dtype(bool) -> bool": _UNIQUE,
-    "_survives: tuple((p for p in parts if getattr(p, 'dtype', None) != np.dtype(bool)))"
-    " -> (p for p in parts if getattr(p, 'dtype', None) != np.dtype(bool))": _UNIQUE,
     "_mean_vjp: 1 / count -> 1": _HALF,
     "_mean_vjp: 1 / count -> count": _HALF,
     "_mean_vjp: 1 / count -> count / 1": _HALF,
